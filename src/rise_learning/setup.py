@@ -1,0 +1,36 @@
+"""ament_python build of rise_learning; launch/ is a link to the top level of the repository."""
+
+import os
+
+from setuptools import find_packages, setup
+
+PACKAGE = "rise_learning"
+LAUNCH = ("policy.launch.py", "evaluate.launch.py")  # the others are installed by rise_robot
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    packages=find_packages(exclude=["test", "test.*"]),
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/launch", [f"launch/{name}" for name in LAUNCH if os.path.exists(f"launch/{name}")]),
+    ],
+    install_requires=["setuptools"],
+    zip_safe=False,
+    maintainer="RISE for ROS 2 maintainers",
+    maintainer_email="maintainers@example.org",
+    description="Learning for RISE: data, policy, self-improvement in imagination, evaluation and deployment.",
+    license="Apache-2.0",
+    entry_points={
+        "console_scripts": [
+            "evaluate = rise_learning.evaluate:main",
+            "import_episodes = rise_learning.import_episodes:main",
+            "policy = rise_learning.nodes.policy:main",
+            "self_improve = rise_learning.self_improve:main",
+            "train_dynamics = rise_learning.train_dynamics:main",
+            "train_policy = rise_learning.train_policy:main",
+            "train_value = rise_learning.train_value:main",
+        ],
+    },
+)
