@@ -36,6 +36,8 @@ class Episode:
         human: (M,) bool, True where a person was in command (control/status mode "human").
         images: per camera the stamps (n,) and n JPEG files.
         start_ns, end_ns: stamps of the episode's marks.
+        joint_velocities, joint_efforts: (N, A) float64, rad/s and N m (grippers m/s, N); None when not recorded.
+        intrinsics: per camera (3, 3) float64, pixels; empty when no camera_info was recorded.
         source: the bag that it came from, for messages.
     """
 
@@ -58,6 +60,9 @@ class Episode:
     start_ns: int = 0
     end_ns: int = 0
     source: str = ""
+    joint_velocities: np.ndarray | None = None
+    joint_efforts: np.ndarray | None = None
+    intrinsics: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def duration_s(self) -> float:

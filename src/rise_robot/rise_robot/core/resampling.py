@@ -6,14 +6,17 @@ t_k; it is never interpolated towards a later one, because the deployed policy c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rise_robot.bag.episode import Episode
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import BagError
 from rise_robot.core.rubric import RubricEventRecord
+
+if TYPE_CHECKING:
+    from rise_robot.bag.episode import Episode
 
 STAMP_TOLERANCE_NS = 1_000
 """Stamps of one instant computed by two programs may differ by rounding; a microsecond carries no information."""
@@ -119,22 +122,6 @@ def resample_episode(episode: Episode, contract: Contract | None = None) -> Resa
     )
 
 
-def cut(resampled: ResampledEpisode, steps: int) -> ResampledEpisode:
-    """The first `steps` steps, frames included; events keep the steps that remain."""
-    frames = int(np.searchsorted(resampled.frame_steps, steps))
-    return replace(
-        resampled,
-        times=resampled.times[:steps],
-        state=resampled.state[:steps],
-        action=resampled.action[:steps],
-        clean_action=resampled.clean_action[:steps],
-        human=resampled.human[:steps],
-        frame_steps=resampled.frame_steps[:frames],
-        frame_indices={name: index[:frames] for name, index in resampled.frame_indices.items()},
-        events=tuple((step, event) for step, event in resampled.events if step < steps),
-    )
-
-
 def _grid_start(episode: Episode) -> tuple[int, float]:
     """Stamp of the first command for which every stream has begun, and the s since the very first command."""
     streams = {"joint_states": episode.joint_stamps, "joint_command": episode.command_stamps}
@@ -147,15 +134,15 @@ def _grid_start(episode: Episode) -> tuple[int, float]:
             f"{episode.contract.name} from the start of the episode to its end"
         )
     last_begun = max(streams, key=lambda name: int(streams[name][0]))
-    first = latest_begin = int(streams[last_begun][0])
-    usable = episode.command_stamps[episode.command_stamps >= first - STAMP_TOLERANCE_NS]
-    late = (latest_begin - int(episode.command_stamps[0])) * 1e-9
+    begun_ns, first_command_ns = int(streams[last_begun][0]), int(episode.command_stamps[0])
+    usable = episode.command_stamps[episode.command_stamps >= begun_ns - STAMP_TOLERANCE_NS]
+    late = (begun_ns - first_command_ns) * 1e-9
     if late > MAX_LATE_START_S or not len(usable):
         raise BagError(
             f"{episode.label}: {last_begun} begins {late:.2f} s after the first joint_command, at most "
             f"{MAX_LATE_START_S} s is accepted; start the stream before the episode"
         )
-    return int(usable[0]), max(0.0, (int(usable[0]) - int(episode.command_stamps[0])) * 1e-9)
+    return int(usable[0]), (int(usable[0]) - first_command_ns) * 1e-9
 
 
 def _frame_indices(episode: Episode, times: np.ndarray) -> dict[str, np.ndarray]:
