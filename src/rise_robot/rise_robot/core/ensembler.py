@@ -1,0 +1,97 @@
+"""Temporal ensembling of action chunks (Sec. X-B of RISE).
+
+The policy is slower than the controller: when a chunk arrives, some of its steps have already been executed. They are
+dropped, and over the overlap of the rest with the unexecuted plan
+
+    a_t = (1 - w_t) a_t^old + w_t a_t^new,    w rising linearly from 0 at the first overlapping step to 1 at the last.
+
+The plan stays in charge at first (no jump), the latest observation at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rise_robot.core.errors import ChunkRefusedError
+from rise_robot.core.plan_buffer import PlanBuffer
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What became of a chunk's steps: dropped because executed, blended with the old plan, taken as they are."""
+
+    dropped: int
+    overlap: int
+    appended: int
+
+
+def blend_weights(overlap: int) -> np.ndarray:
+    """(overlap,) weights of the new chunk; a single overlapping step is first and last at once and gets 1/2."""
+    return np.full(1, 0.5) if overlap == 1 else np.linspace(0.0, 1.0, overlap)
+
+
+class ChunkEnsembler:
+    """Merges chunks into a running plan, on the integer grid of control steps.
+
+    A chunk is refused when it answers an observation that is not newer than that of the last accepted one
+    ("duplicate", "out_of_order"), when all its steps have been executed ("late"), or when its first step lies beyond
+    the next one ("future"): an observation cannot come from there. The plan ends where the newest chunk ends.
+    """
+
+    def __init__(self, action_dim: int) -> None:
+        self._plan = PlanBuffer(action_dim)
+        self._newest: int | None = None
+
+    @property
+    def end_step(self) -> int:
+        """First step that the plan says nothing about."""
+        return self._plan.end_step
+
+    def reset(self) -> None:
+        """Forget the plan and which chunk was the newest."""
+        self._plan.clear()
+        self._newest = None
+
+    def replace(self, first_step: int, actions: np.ndarray) -> None:
+        """Start a plan without blending (a trajectory that already begins at the present command)."""
+        self.reset()
+        self._plan.replace(first_step, actions)
+
+    def action(self, step: int) -> np.ndarray | None:
+        """(A,) of `step`, or None where no plan reaches; steps before it count as executed."""
+        self._plan.drop_before(step)
+        return self._plan.action(step)
+
+    def add(self, first_step: int, actions: np.ndarray, next_step: int) -> Merge:
+        """Merge a chunk.
+
+        Args:
+            first_step: control step of the chunk's observation, to which `actions[0]` belongs.
+            actions: (K, A) float.
+            next_step: first control step that has not been executed yet.
+
+        Raises:
+            ChunkRefusedError: duplicate, out_of_order, late or future; the plan is unchanged.
+        """
+        self._check(first_step, first_step + len(actions), next_step)
+        dropped = next_step - first_step
+        fresh = actions[dropped:].copy()  # (K - dropped, A), for next_step on
+        self._plan.drop_before(next_step)
+        overlap = min(len(self._plan), len(fresh))
+        if overlap:
+            w = blend_weights(overlap)[:, None]  # (overlap, 1)
+            fresh[:overlap] = (1 - w) * self._plan.between(next_step, next_step + overlap) + w * fresh[:overlap]
+        self._plan.replace(next_step, fresh)
+        self._newest = first_step
+        return Merge(dropped, overlap, len(fresh) - overlap)
+
+    def _check(self, first: int, end: int, next_step: int) -> None:
+        if self._newest is not None and first <= self._newest:
+            reason = "duplicate" if first == self._newest else "out_of_order"
+            raise ChunkRefusedError(reason, f"chunk of step {first} does not follow that of step {self._newest}")
+        if end <= next_step:
+            raise ChunkRefusedError("late", f"chunk covers steps {first}..{end - 1}, all before {next_step}")
+        if first > next_step:
+            raise ChunkRefusedError("future", f"chunk starts at step {first}, after the next step {next_step}")

@@ -1,0 +1,233 @@
+"""The control loop: chunks or trajectories in, one ensembled and limited command out per period. No ROS, no clock.
+
+Callers feed inputs as they arrive and call `update(now_ns)` once per control period. Whatever is missing, the answer
+is a command that brakes and stays; only before the first joint feedback there is none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from rise_robot.core.chunk import Chunk, Trajectory
+from rise_robot.core.contract import Contract
+from rise_robot.core.ensembler import ChunkEnsembler, Merge
+from rise_robot.core.errors import ChunkRefusedError, CommandError
+from rise_robot.core.feedback import FeedbackMonitor
+from rise_robot.core.limits import CommandLimiter, LimitCounts
+from rise_robot.core.plan_buffer import StepGrid
+from rise_robot.core.supervisor import TRAJECTORY_MODES, Mode, Supervisor
+
+
+@dataclass(frozen=True)
+class ControllerConfig:
+    """Attributes of the control loop that are not part of the contract.
+
+    Attributes:
+        stop_after_s: missing input for this long withdraws authority (controlled stop).
+        following_tolerance: rad; measured and commanded joints further apart than this are not following.
+        following_periods: for this many periods in a row before it counts.
+        jump_tolerance: rad beyond what max_velocity allows between two feedback messages; more is a jump.
+        resume_after_jump: keep authority after a feedback jump, as when a simulated robot is reset. On a real robot a
+            jump is a sensor fault: authority is withdrawn.
+    """
+
+    stop_after_s: float = 1.0
+    following_tolerance: float = 0.4
+    following_periods: int = 10
+    jump_tolerance: float = 0.2
+    resume_after_jump: bool = False
+
+
+@dataclass(frozen=True)
+class ControlOutput:
+    """What one control period decided.
+
+    Attributes:
+        command: (A,) rad; gripper in m; None only before the first joint feedback.
+        mode: who commands.
+        reason: why.
+        chunk_age_s: since the observation of the newest accepted chunk; NaN where there is none.
+    """
+
+    command: np.ndarray | None
+    mode: Mode
+    reason: str
+    chunk_age_s: float
+
+
+class TrajectoryController:
+    """One robot's control loop; see the module's docstring.
+
+    Args:
+        contract: joints, limits, control rate and staleness bounds.
+        config: tolerances and time-outs.
+        initial: who has authority after construction.
+    """
+
+    def __init__(self, contract: Contract, config: ControllerConfig | None = None, initial: Mode = Mode.HOLD) -> None:
+        self.contract, self.config = contract, config or ControllerConfig()
+        self.supervisor = Supervisor(self.config.stop_after_s, initial)
+        self.refused: Counter[str] = Counter()
+        self.holds: Counter[str] = Counter()  # by cause: joint_feedback, chunk
+        self.resyncs = 0
+        self.last_merge: Merge | None = None
+        self._limiter = CommandLimiter(contract)
+        self._ensembler = ChunkEnsembler(contract.action_dim)
+        self._feedback = FeedbackMonitor(contract, self.config.jump_tolerance)
+        self._grid: StepGrid | None = None
+        self._last_step = -1
+        self._newest_chunk_ns: int | None = None
+        self._not_before_ns: int | None = None
+        self._waiting = True
+        self._holding_for = ""
+        self._off_course = 0
+        self._goal = np.zeros(contract.action_dim)
+
+    @property
+    def limit_counts(self) -> LimitCounts:
+        """Commands changed by limits since construction."""
+        return self._limiter.counts
+
+    def feed_joints(self, stamp_ns: int, positions: np.ndarray) -> None:
+        """Take joint feedback (A,) in contract order. Raises CommandError, counted, when it is malformed or older."""
+        try:
+            jumped = self._feedback.feed(stamp_ns, positions)
+        except CommandError:
+            self.refused["joint_feedback"] += 1
+            raise
+        if jumped and self._grid is not None:
+            self._resync(stamp_ns, f"joint feedback jumped: {jumped}", withdraw=not self.config.resume_after_jump)
+
+    def feed_chunk(self, chunk: Chunk, now_ns: int) -> Merge:
+        """Merge a policy's chunk into the plan.
+
+        Raises:
+            ChunkRefusedError: not executed, counted by reason in `refused`; the plan is unchanged.
+        """
+        try:
+            grid = self._require(Mode.POLICY, chunk.stamp_ns, now_ns)
+            next_step = max(self._last_step + 1, grid.current(now_ns))
+            merge = self._ensembler.add(grid.nearest(chunk.stamp_ns), chunk.actions, next_step)
+        except ChunkRefusedError as error:
+            self.refused[error.reason] += 1
+            raise
+        self._newest_chunk_ns, self._waiting, self.last_merge = chunk.stamp_ns, False, merge
+        return merge
+
+    def feed_trajectory(self, trajectory: Trajectory, now_ns: int) -> None:
+        """Start a demonstrator's or person's trajectory from the present command; it replaces the one before.
+
+        Raises:
+            ChunkRefusedError: not executed, counted by reason in `refused`; the plan is unchanged.
+        """
+        try:
+            grid = self._require(None, trajectory.stamp_ns or now_ns, now_ns)
+        except ChunkRefusedError as error:
+            self.refused[error.reason] += 1
+            raise
+        next_step = max(self._last_step + 1, grid.current(now_ns))
+        self._ensembler.replace(next_step, trajectory.sample(grid, next_step, self._limiter.position))
+        self._waiting = False
+
+    def request(self, mode: Mode, reason: str, now_ns: int) -> None:
+        """Hand authority over without a jump: the old plan is forgotten, the next one starts at the present command.
+
+        Chunks that answer an observation from before the handover are refused. Raises ModeError in a latched stop.
+        """
+        before = self.supervisor.authority
+        self.supervisor.request(mode, reason)
+        if mode is not before:
+            self._forget_plan(now_ns)
+
+    def clear_emergency_stop(self, reason: str, now_ns: int) -> None:
+        """Leave a latched emergency stop towards HOLD; commands restart at the measured position."""
+        self.supervisor.clear_emergency_stop(reason)
+        self._resync(now_ns, reason, withdraw=False)
+
+    def update(self, now_ns: int) -> ControlOutput:
+        """Decide the command of the period that is due at `now_ns`."""
+        if not self._feedback.known:
+            return self._output(None, now_ns, waiting="no joint feedback yet")
+        if self._grid is None:
+            self._grid = StepGrid(now_ns, 1e9 / self.contract.control_rate_hz)
+            self._limiter.reset(self._feedback.positions)
+        self._last_step = step = max(self._grid.current(now_ns), self._last_step)
+        self._check_following(now_ns)
+        planned = self._ensembler.action(step)
+        self.supervisor.report(now_ns, self._fault(now_ns, planned))
+        commanding = self.supervisor.commanding
+        if commanding in TRAJECTORY_MODES or commanding is Mode.POLICY:
+            command = self._follow(planned)
+        else:
+            command = self._limiter.stop()
+        return self._output(command, now_ns)
+
+    def _follow(self, planned: np.ndarray | None) -> np.ndarray:
+        """A finished trajectory is held at its last point; the limiter brakes into it."""
+        if planned is not None:
+            self._goal = planned
+        return self._limiter.stop() if self._waiting else self._limiter.follow(self._goal)
+
+    def _fault(self, now_ns: int, planned: np.ndarray | None) -> str:
+        """What is wrong with the inputs of the authority; each hold is counted once, by cause."""
+        authority = self.supervisor.authority
+        cause, fault = "", ""
+        if authority in (Mode.HOLD, Mode.ESTOP):
+            pass
+        elif self._is_stale(now_ns):
+            cause, fault = "joint_feedback", f"joint feedback older than {self.contract.joint_state_max_age_s:g} s"
+        elif authority is Mode.POLICY and planned is None and not self._waiting:
+            cause, fault = "chunk", "no chunk in time"
+        if cause and cause != self._holding_for:
+            self.holds[cause] += 1
+        self._holding_for = cause
+        return fault
+
+    def _is_stale(self, now_ns: int) -> bool:
+        return self._feedback.age_s(now_ns) > self.contract.joint_state_max_age_s
+
+    def _check_following(self, now_ns: int) -> None:
+        revolute = np.array([joint.unit == "rad" for joint in self.contract.joints])
+        error = np.abs(self._feedback.positions - self._limiter.position)[revolute]
+        off = bool((error > self.config.following_tolerance).any()) and not self._is_stale(now_ns)
+        self._off_course = self._off_course + 1 if off else 0
+        if self._off_course >= self.config.following_periods:
+            self._resync(now_ns, "joints do not follow their commands", withdraw=not self.config.resume_after_jump)
+
+    def _resync(self, now_ns: int, reason: str, *, withdraw: bool) -> None:
+        """Restart the commands at the measured position; only inputs from now on count."""
+        self.resyncs += 1
+        self._off_course = 0
+        self._limiter.reset(self._feedback.positions)
+        self._forget_plan(now_ns)
+        if withdraw and self.supervisor.authority is not Mode.ESTOP:
+            self.supervisor.request(Mode.HOLD, reason)
+
+    def _forget_plan(self, now_ns: int) -> None:
+        self._ensembler.reset()
+        self._newest_chunk_ns, self._not_before_ns, self._waiting = None, now_ns, True
+
+    def _require(self, mode: Mode | None, stamp_ns: int, now_ns: int) -> StepGrid:
+        """The grid, if an input of this kind and age may be executed now; `mode` None: any trajectory mode."""
+        authority = self.supervisor.authority
+        if (authority not in TRAJECTORY_MODES) if mode is None else (authority is not mode):
+            raise ChunkRefusedError("not_commanding", f"refused: {authority.value} has authority")
+        if self._grid is None:
+            raise ChunkRefusedError("no_feedback", "refused: no joint feedback yet")
+        age = (now_ns - stamp_ns) * 1e-9
+        if age > self.contract.chunk_max_age_s:
+            limit = self.contract.chunk_max_age_s
+            raise ChunkRefusedError("stale", f"refused: it answers an observation {age:.3f} s old, at most {limit:g} s")
+        if mode is Mode.POLICY and self._not_before_ns is not None and stamp_ns < self._not_before_ns:
+            raise ChunkRefusedError("before_handover", "refused: its observation is older than the handover")
+        return self._grid
+
+    def _output(self, command: np.ndarray | None, now_ns: int, waiting: str = "") -> ControlOutput:
+        age = float("nan") if self._newest_chunk_ns is None else (now_ns - self._newest_chunk_ns) * 1e-9
+        mode, reason = self.supervisor.commanding, self.supervisor.reason
+        if mode not in (Mode.HOLD, Mode.ESTOP) and (waiting or self._waiting):
+            mode, reason = Mode.HOLD, f"{mode.value}: {waiting or 'waiting for input'}"
+        return ControlOutput(command, mode, waiting or reason, age)
