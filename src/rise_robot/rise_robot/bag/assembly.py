@@ -67,7 +67,9 @@ def assemble(mark: Mark, streams: dict[str, Stream], contract: Contract, source:
         joint_positions=positions,
         command_stamps=commands.stamp_array,
         commands=commanded,
-        clean_commands=_clean(streams.get(schema.CLEAN_COMMAND, empty), commands.stamp_array, commanded, contract, source),
+        clean_commands=_clean(
+            streams.get(schema.CLEAN_COMMAND, empty), commands.stamp_array, commanded, contract, source
+        ),
         human=_human(streams.get(schema.CONTROL_STATUS, empty), commands.stamp_array),
         images={camera.name: _images(streams.get(camera.compressed_topic, empty)) for camera in contract.cameras},
         events=_events(streams.get(schema.EPISODE_RUBRIC, empty), mark.episode_id),
@@ -108,9 +110,7 @@ def _optional_vectors(stream: Stream, part: str, contract: Contract, source: str
     return _vectors(stream, part, contract, source)
 
 
-def _clean(
-    stream: Stream, stamps: np.ndarray, commands: np.ndarray, contract: Contract, source: str
-) -> np.ndarray:
+def _clean(stream: Stream, stamps: np.ndarray, commands: np.ndarray, contract: Contract, source: str) -> np.ndarray:
     """(M, A): the noiseless command with the same stamp, else the command itself."""
     clean = commands.copy()
     if stream.items:

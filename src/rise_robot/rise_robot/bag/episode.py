@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Episode:
     """Streams of one episode, each on its own stamps (int64 ns, rising); `core.resampling` puts them on the grid.
 
     Attributes:
-        kind: who commanded: demonstration (expert or teleoperation), rollout (policy), dagger (policy with corrections).
+        kind: who commanded: demonstration (expert or teleoperation), rollout (policy), dagger (policy, corrected).
         outcome: unknown when nobody decided.
         score: final score of the rubric; NaN when there is none.
         seed: of the simulated scene; -1 when unknown.
@@ -78,11 +78,11 @@ def as_kind(text: str) -> Kind:
     """`text` checked; raises BagError naming the valid kinds."""
     if text not in KINDS:
         raise BagError(f"episode kind {text!r} is not one of {', '.join(KINDS)}")
-    return cast(Kind, text)
+    return text
 
 
 def as_outcome(text: str) -> Outcome:
     """`text` checked; raises BagError naming the valid outcomes."""
     if text not in OUTCOMES:
         raise BagError(f"episode outcome {text!r} is not one of {', '.join(OUTCOMES)}")
-    return cast(Outcome, text)
+    return text

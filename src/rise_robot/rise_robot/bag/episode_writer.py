@@ -25,8 +25,10 @@ def write_episode(bag: BagWriter, episode: Episode) -> None:
     """
     bag.contract.require_same(episode.contract, ours=f"bag {bag.path}", theirs=episode.label)
     entries = [*_joints(episode), *_commands(episode), *_images(episode)]
-    entries += [(event.stamp, schema.EPISODE_RUBRIC, messages.rubric_event(event, episode.episode_id)) for event in
-                episode.events]
+    entries += [
+        (event.stamp, schema.EPISODE_RUBRIC, messages.rubric_event(event, episode.episode_id))
+        for event in episode.events
+    ]
     entries.sort(key=lambda entry: entry[0])
     for stamp, state in ((episode.start_ns, "started"), (episode.end_ns, "ended")):
         ended = state == "ended"

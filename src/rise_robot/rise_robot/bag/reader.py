@@ -82,8 +82,8 @@ def find_bags(path: str | Path) -> list[Path]:
         raise BagError(
             f"{path} has no metadata.yaml: its recorder was killed. Repair: python -m rise_robot.bag.recover {path}"
         )
-    bags = sorted({file.parent for file in path.rglob("metadata.yaml")})
-    unfinished = sorted({file.parent for file in _storage_files(path, "**/")} - set(bags))
+    bags = sorted({file.parent for file in path.rglob("metadata.yaml") if not _set_aside(file)})
+    unfinished = sorted({file.parent for file in _storage_files(path, "**/") if not _set_aside(file)} - set(bags))
     if unfinished:
         raise BagError(
             f"{unfinished[0]} has no metadata.yaml: its recorder was killed. Repair: "
@@ -92,6 +92,11 @@ def find_bags(path: str | Path) -> list[Path]:
     if not bags:
         raise BagError(f"no bag at or below {path}: expected directories with metadata.yaml, or .mcap or .db3 files")
     return bags
+
+
+def _set_aside(file: Path) -> bool:
+    """Kept by `recover`, or left behind by a `recover` that was itself interrupted."""
+    return any(".damaged" in part or part.endswith(".recovering") for part in file.parts)
 
 
 def _storage_files(path: Path, below: str = "") -> Iterator[Path]:
@@ -186,7 +191,7 @@ class BagReader:
         found = [name for name in self.topic_names if name.endswith("/" + schema.EPISODE_STATUS)]
         if len(found) != 1:
             raise BagError(
-                f"{self.path} has {len(found)} topics {schema.EPISODE_STATUS} (all: {', '.join(sorted(self.topic_names))}); "
+                f"{self.path} has {len(found)} topics {schema.EPISODE_STATUS} (of {', '.join(sorted(self.topic_names))}); "
                 "exactly one must mark its episodes: record while the simulated robot or the recorder runs"
             )
         return found[0].removesuffix(schema.EPISODE_STATUS)

@@ -143,4 +143,6 @@ def _pictures(episode: Episode) -> Iterator[Problem]:
             except BagError as error:
                 bad, reason = bad + 1, reason or str(error)
         if bad:
-            yield Problem("error", "pictures", f"{camera.compressed_topic}: {bad} unusable pictures, the first: {reason}")
+            yield Problem(
+                "error", "pictures", f"{camera.compressed_topic}: {bad} unusable pictures, the first: {reason}"
+            )

@@ -102,10 +102,12 @@ def resample_episode(episode: Episode, contract: Contract | None = None) -> Resa
     contract = episode.contract
     start, late = _grid_start(episode)
     period = 1e9 / contract.control_rate_hz
-    steps = int(round((int(episode.command_stamps[-1]) - start) / period)) + 1
+    steps = round((int(episode.command_stamps[-1]) - start) / period) + 1
     times = grid_times(start, steps, contract.control_rate_hz)
     sent = latest_at_or_before(episode.command_stamps, times, int(period / 2))
-    _refuse_stale(episode, "joint_command", episode.command_stamps, sent, times, MAX_COMMAND_AGE_PERIODS * period * 1e-9)
+    _refuse_stale(
+        episode, "joint_command", episode.command_stamps, sent, times, MAX_COMMAND_AGE_PERIODS * period * 1e-9
+    )
     joints = latest_at_or_before(episode.joint_stamps, times)
     _refuse_stale(episode, "joint_states", episode.joint_stamps, joints, times, contract.joint_state_max_age_s)
     frame_steps = np.arange(0, steps, contract.actions_per_frame)
@@ -161,8 +163,8 @@ def _refuse_stale(
     worst = int(np.argmax(age))
     if age[worst] > max_age_s:
         raise BagError(
-            f"{episode.label}: {topic} is {age[worst]:.3f} s old at step {worst} ({(times[worst] - times[0]) * 1e-9:.2f}"
-            f" s), at most {max_age_s:.3f} s is allowed; {int((age > max_age_s).sum())} of {len(age)} steps are stale"
+            f"{episode.label}: {topic} is {age[worst]:.3f} s old at {(times[worst] - times[0]) * 1e-9:.2f} s, at most"
+            f"  {max_age_s:.3f} s is allowed; {int((age > max_age_s).sum())} of {len(age)} steps are stale"
         )
 
 
