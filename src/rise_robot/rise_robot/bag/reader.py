@@ -191,7 +191,7 @@ class BagReader:
         found = [name for name in self.topic_names if name.endswith("/" + schema.EPISODE_STATUS)]
         if len(found) != 1:
             raise BagError(
-                f"{self.path} has {len(found)} topics {schema.EPISODE_STATUS} (of {', '.join(sorted(self.topic_names))}); "
+                f"{self.path} has {len(found)} topics {schema.EPISODE_STATUS} of {', '.join(self.topic_names)}; "
                 "exactly one must mark its episodes: record while the simulated robot or the recorder runs"
             )
         return found[0].removesuffix(schema.EPISODE_STATUS)

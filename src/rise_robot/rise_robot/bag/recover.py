@@ -256,8 +256,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{result.bag} is sound; nothing to do")
     else:
         print(
-            f"{result.bag}: {result.messages} messages over {result.seconds:.2f} s saved; lost: {result.lost_bytes} bytes "
-            f"at the end, {result.bad_chunks} chunks, {result.orphans} messages of unknown topics; the damaged bag is "
+            f"{result.bag}: {result.messages} messages over {result.seconds:.2f} s saved; lost: {result.lost_bytes} "
+            f"bytes at the end, {result.bad_chunks} chunks, {result.orphans} messages of unknown topics; the damaged bag is "
             f"{result.damaged}"
         )
     return 0

@@ -164,9 +164,9 @@ def _refuse_stale(
     if age[worst] > max_age_s:
         raise BagError(
             f"{episode.label}: {topic} is {age[worst]:.3f} s old at {(times[worst] - times[0]) * 1e-9:.2f} s, at most"
-            f"  {max_age_s:.3f} s is allowed; {int((age > max_age_s).sum())} of {len(age)} steps are stale"
+            f" {max_age_s:.3f} s is allowed; {int((age > max_age_s).sum())} of {len(age)} steps are stale"
         )
 
 
 def _step_of(times: np.ndarray, stamp: int) -> int:
-    return int(min(np.searchsorted(times, stamp - STAMP_TOLERANCE_NS), len(times) - 1))
+    return min(int(np.searchsorted(times, stamp - STAMP_TOLERANCE_NS)), len(times) - 1)
