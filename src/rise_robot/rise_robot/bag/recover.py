@@ -257,8 +257,8 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         print(
             f"{result.bag}: {result.messages} messages over {result.seconds:.2f} s saved; lost: {result.lost_bytes} "
-            f"bytes at the end, {result.bad_chunks} chunks, {result.orphans} messages of unknown topics; the damaged bag is "
-            f"{result.damaged}"
+            f"bytes at the end, {result.bad_chunks} chunks, {result.orphans} messages of unknown topics; the damaged "
+            f"bag is {result.damaged}"
         )
     return 0
 
