@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC1090,SC1091,SC2329
 # The one way into the environment: `source env.sh`, from bash or zsh, as often as you like.
 #
 # With ROS 2 Jazzy from apt (/opt/ros/jazzy) and a workspace built by scripts/install_apt.sh it enters that; otherwise the
@@ -31,7 +31,6 @@ _rise_enter_apt() {
         echo "env.sh: (or RISE_WAY=wheels for an environment without apt)" >&2
         return 1
     fi
-    # shellcheck disable=SC1090
     . "/opt/ros/jazzy/setup.$_rise_shell" && . "$_rise_root/install/setup.$_rise_shell" && . "$_rise_root/.venv-apt/bin/activate"
 }
 
@@ -43,7 +42,6 @@ _rise_enter_wheels() {
     fi
     # Nothing of another ROS installation may be found first.
     unset PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
-    # shellcheck disable=SC1091
     . "$_rise_venv/bin/activate"
     export ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3
     _rise_prepend AMENT_PREFIX_PATH "$_rise_venv"

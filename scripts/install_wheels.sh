@@ -120,20 +120,20 @@ install_torch() {
     local want kind=${RISE_TORCH:-}
     want=$(grep -E '^torch==' "$root/requirements/learning.txt")
     if [ -z "$kind" ]; then
-        pip install -q --no-index --no-deps "$want" 2>/dev/null && return # from a local wheel directory
+        pip install -qq --no-index --no-deps "$want" 2>/dev/null && return # from a local wheel directory
         if command -v nvidia-smi >/dev/null; then kind=cuda; else kind=cpu; fi
     fi
-    if [ "$kind" = cpu ] && pip install -q --timeout 20 --retries 1 --index-url "$torch_cpu_index" "$want"; then return; fi
+    if [ "$kind" = cpu ] && pip install -qq --timeout 20 --retries 1 --index-url "$torch_cpu_index" "$want"; then return; fi
     [ "$kind" = cuda ] || say "no CPU build of $want from $torch_cpu_index; taking PyPI's CUDA build (several GB)"
-    pip install -q "$want"
+    pip install -qq "$want"
 }
 
 install_requirements() {
     local req=$root/requirements
-    pip install -q pip==26.3
+    pip install -qq pip==26.3
     install_torch
-    pip install -q -c "$req/constraints.txt" -r "$req/ros.txt" -r "$req/robot.txt" -r "$req/learning.txt" -r "$req/dev.txt"
-    pip install -q --no-deps -r "$req/learning-no-deps.txt"
+    pip install -qq -c "$req/constraints.txt" -r "$req/ros.txt" -r "$req/robot.txt" -r "$req/learning.txt" -r "$req/dev.txt"
+    pip install -qq --no-deps -r "$req/learning-no-deps.txt"
     "$venv/bin/python" "$root/scripts/patch_wheels.py"
 }
 
@@ -150,7 +150,7 @@ build_rise_msgs() {
 }
 
 install_packages() {
-    pip install -q --no-deps --no-build-isolation \
+    pip install -qq --no-deps --no-build-isolation \
         -e "$root/src/rise_robot" -e "$root/src/rise_worldmodel" -e "$root/src/rise_learning"
     "$venv/bin/python" "$root/scripts/link_packages.py"
 }
