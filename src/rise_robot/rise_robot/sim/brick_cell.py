@@ -1,0 +1,183 @@
+"""Dynamic Brick Sorting in physics: puts a drawn episode into the MuJoCo model and reads the bricks from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rise_robot.core.contract import Contract
+from rise_robot.core.rubric import RubricEventRecord
+from rise_robot.sim.brick_rubric import (
+    BrickRecord,
+    BrickView,
+    Consequence,
+    Outcome,
+    RubricState,
+    advance,
+    brick_progress,
+)
+from rise_robot.sim.brick_sorting import BrickSortingConfig, EpisodeSetup, draw_setup
+from rise_robot.sim.rendering import mujoco
+from rise_robot.sim.scene import (
+    ARMS,
+    BELT_HALF_WIDTH,
+    BELT_TOP,
+    BELT_X,
+    BIN_HALF,
+    BIN_TOP,
+    BRICK_HALF,
+    COLOURS,
+    SHELF,
+    bin_centre,
+    scene_xml,
+)
+
+_BINS = tuple((arm, colour) for arm in ARMS for colour in COLOURS)
+_BIN_CENTRES = np.array([bin_centre(arm, colour) for arm, colour in _BINS])  # (8, 2)
+
+
+@dataclass(frozen=True)
+class BrickInfo:
+    """One brick as the task sees it: what was drawn, where it is, and what became of it."""
+
+    record: BrickRecord
+    view: BrickView
+
+
+class BrickSorting:
+    """The task: draws an episode, lets bricks enter, and keeps the rubric.
+
+    Attributes:
+        setup: what the seed drew.
+        rubric: score and fate of every brick.
+    """
+
+    name = "brick_sorting"
+
+    def __init__(self, contract: Contract, config: BrickSortingConfig) -> None:
+        self.config = config
+        self.model = mujoco.MjModel.from_xml_string(scene_xml(contract, config.brick_range[1]))
+        self.data = mujoco.MjData(self.model)
+        self._light = {name: getattr(self.model, name).copy() for name in ("light_diffuse", "light_ambient")}
+        self._index_geoms()
+        self.setup = draw_setup(config, np.random.default_rng(0))
+        self.rubric = RubricState(())
+        self._views: list[BrickView] | None = None
+
+    @property
+    def bricks(self) -> list[BrickInfo]:
+        return [BrickInfo(record, view) for record, view in zip(self.rubric.bricks, self.views(), strict=True)]
+
+    @property
+    def instruction(self) -> str:
+        return self.setup.instruction
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.rubric.outcome
+
+    @property
+    def score(self) -> float:
+        return self.rubric.score
+
+    def consequences(self) -> tuple[Consequence, ...]:
+        """Per brick: belt, held, right, wrong or lost."""
+        return tuple(record.consequence for record in self.rubric.bricks)
+
+    def progress(self, tools: dict[str, np.ndarray]) -> float:
+        """Mean of `brick_progress` over the bricks; `tools` are the arms' tool positions (3,)."""
+        values = [brick_progress(b.record, b.view, tools[b.record.spec.arm]) for b in self.bricks]
+        return float(np.mean(values))
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Draw an episode; bricks that enter later wait on a shelf. The caller resets and forwards the physics."""
+        self.set_state((draw_setup(self.config, rng), RubricState(())))
+        records = []
+        for i, spec in enumerate(self.setup.bricks):
+            records.append(BrickRecord(spec, entered=spec.enter_time <= 0.0))
+            if records[-1].entered:
+                self._enter(i)
+        for i in range(self.config.brick_range[1]):
+            if i >= len(records) or not records[i].entered:
+                self.data.joint(f"brick_{i + 1}").qpos[:] = (SHELF[0], 0.1 * i, BRICK_HALF[2], 1, 0, 0, 0)
+        self.rubric = RubricState(tuple(records))
+
+    def before_step(self) -> None:
+        """Let the bricks whose time has come enter the belt."""
+        records = list(self.rubric.bricks)
+        for i, record in enumerate(records):
+            if not record.entered and self.data.time >= record.spec.enter_time:
+                self._enter(i)
+                records[i] = replace(record, entered=True)
+        self.rubric = replace(self.rubric, bricks=tuple(records))
+
+    def after_step(self, now: float) -> tuple[RubricEventRecord, ...]:
+        """Advance the rubric to `now` (s) after the physics was stepped and forwarded."""
+        self._views = None
+        self.rubric, events = advance(
+            self.rubric, self.views(), now, settle=self.config.settle, time_limit=self.setup.time_limit
+        )
+        return events
+
+    def get_state(self) -> tuple[EpisodeSetup, RubricState]:
+        return self.setup, self.rubric
+
+    def set_state(self, state: tuple[EpisodeSetup, RubricState]) -> None:
+        """Restore the episode and what it changes in the model: belt speed, lights, colours."""
+        self.setup, self.rubric = state
+        self._views = None
+        self.model.geom_surfacevel[self._belt, 0] = -self.setup.belt_speed
+        for name, values in self._light.items():
+            getattr(self.model, name)[:] = values * self.setup.lighting
+        for i, spec in enumerate(self.setup.bricks):
+            self.model.geom_rgba[self._brick_geoms[i], :3] = COLOURS[spec.colour]
+
+    def views(self) -> list[BrickView]:
+        """What physics shows of each brick of the episode, computed once per control period."""
+        if self._views is None:
+            touching = self._touching()
+            self._views = [self._view(i, touching[i]) for i in range(len(self.rubric.bricks))]
+        return self._views
+
+    def _index_geoms(self) -> None:
+        model = self.model
+        self._belt = model.geom("belt").id
+        self._brick_geoms = [model.geom(f"brick_{i + 1}").id for i in range(self.config.brick_range[1])]
+        # What touches a brick: bit 1 and 2 the fingers of the left arm, 4 and 8 of the right, 16 any gripper part.
+        self._touch_bit = np.where(model.geom_contype == 4, 16, 0)
+        for n, (arm, side) in enumerate((arm, side) for arm in ARMS for side in "ab"):
+            self._touch_bit[model.geom(f"{arm}_pad_{side}").id] |= 1 << n
+
+    def _touching(self) -> list[int]:
+        bits = [0] * len(self._brick_geoms)
+        pairs = self.data.contact.geom  # (ncon, 2)
+        for n, geom in enumerate(self._brick_geoms):
+            mine = (pairs == geom).any(axis=1)
+            if mine.any():
+                bits[n] = int(np.bitwise_or.reduce(self._touch_bit[pairs[mine]], axis=None))
+        return bits
+
+    def _view(self, i: int, touching: int) -> BrickView:
+        joint = self.data.joint(f"brick_{i + 1}")
+        position = joint.qpos[:3].copy()
+        x, y, z = position
+        on_belt = BELT_X[0] <= x <= BELT_X[1] and abs(y) <= BELT_HALF_WIDTH and z > BELT_TOP
+        inside = np.all(np.abs(_BIN_CENTRES - position[:2]) < BIN_HALF, axis=1) & (z < BIN_TOP + 0.5 * BRICK_HALF[2])
+        return BrickView(
+            position=position,
+            speed=float(np.linalg.norm(joint.qvel[:3])),
+            held_by="left" if touching & 3 == 3 else "right" if touching & 12 == 12 else "",
+            touched=bool(touching & 16),
+            lifted=z > BELT_TOP + BRICK_HALF[2] + 0.015,
+            on_belt=bool(on_belt),
+            bin=_BINS[int(np.argmax(inside))] if inside.any() else None,
+        )
+
+    def _enter(self, i: int) -> None:
+        spec = self.setup.bricks[i]
+        joint = self.data.joint(spec.name)
+        joint.qpos[:3] = (*spec.position, BELT_TOP + BRICK_HALF[2] + 0.0005)
+        joint.qpos[3:] = (np.cos(spec.yaw / 2), 0.0, 0.0, np.sin(spec.yaw / 2))
+        joint.qvel[:] = 0.0
+        joint.qvel[0] = -self.setup.belt_speed

@@ -1,0 +1,159 @@
+"""The rubric of Dynamic Brick Sorting (Table VII of RISE), advanced once per control period from what physics shows.
+
+A brick is worth 1.0 when it is grasped (held by both fingers of one gripper and lifted) and 1.5 when it lies in a
+bin of its colour; the score is capped at 10. An episode succeeds when every brick lies in a matched bin. A brick in
+a wrong bin, or off the belt, cannot be recovered; the episode then goes on until every brick is decided.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from rise_robot.core.rubric import RubricEventRecord
+from rise_robot.sim.brick_sorting import BrickSpec
+from rise_robot.sim.scene import COLOURS, bin_centre
+
+Consequence = Literal["belt", "held", "right", "wrong", "lost"]
+Outcome = Literal["running", "success", "failure"]
+GRASP_SCORE, PLACE_SCORE, MAX_SCORE = 1.0, 1.5, 10.0
+GRASP_PERIODS, REST_PERIODS, LOST_PERIODS = 3, 4, 12
+"""Control periods in a row after which a brick counts as grasped, as placed, and as lost."""
+
+
+@dataclass(frozen=True)
+class BrickView:
+    """What physics says about one brick after a control period.
+
+    Attributes:
+        position: (3,) m. speed: m/s.
+        held_by: arm whose two fingers both touch it, or "".
+        touched: by any part of a gripper.
+        lifted: clear of the belt by at least 15 mm.
+        on_belt: within the outline of the belt, not below its surface.
+        bin: (arm, colour) of the bin inside which it is, or None.
+    """
+
+    position: np.ndarray
+    speed: float
+    held_by: str
+    touched: bool
+    lifted: bool
+    on_belt: bool
+    bin: tuple[str, str] | None
+
+    @property
+    def resting_off_belt(self) -> bool:
+        return not self.touched and not self.on_belt and self.speed < 0.05
+
+
+@dataclass(frozen=True)
+class BrickRecord:
+    """Progress of one brick through the rubric; `lifted_for` and `resting_for` count control periods in a row."""
+
+    spec: BrickSpec
+    entered: bool = False
+    grasped: bool = False
+    held_by: str = ""
+    fate: Literal["", "right", "wrong", "lost"] = ""
+    grasped_at: tuple[float, float] = (0.0, 0.0)  # x, y where it was last taken hold of, m
+    lifted_for: int = 0
+    resting_for: int = 0
+
+    @property
+    def consequence(self) -> Consequence:
+        return self.fate or ("held" if self.held_by else "belt")
+
+
+@dataclass(frozen=True)
+class RubricState:
+    """Score and fate of every brick; immutable, so that a saved state is one reference."""
+
+    bricks: tuple[BrickRecord, ...]
+    score: float = 0.0
+    decided_at: float = math.inf  # s, when the last brick was decided
+    outcome: Outcome = "running"
+
+
+@dataclass
+class _Ledger:
+    """Collects the events of one control period and keeps the capped score."""
+
+    stamp: int
+    score: float
+    events: list[RubricEventRecord] = field(default_factory=list)
+
+    def add(self, name: str, subject: str, worth: float = 0.0) -> None:
+        gained = min(worth, MAX_SCORE - self.score)
+        self.score += gained
+        self.events.append(RubricEventRecord(self.stamp, name, subject, gained, self.score))
+
+
+def advance(
+    state: RubricState, views: list[BrickView], now: float, *, settle: float, time_limit: float
+) -> tuple[RubricState, tuple[RubricEventRecord, ...]]:
+    """The rubric after one more control period that ended at `now` (s), and the events that it brought."""
+    ledger = _Ledger(stamp=round(now * 1e9), score=state.score)
+    bricks = tuple(_advance_brick(record, view, ledger) for record, view in zip(state.bricks, views, strict=True))
+    decided_at, outcome = state.decided_at, state.outcome
+    success = all(record.fate == "right" for record in bricks)
+    if all(record.fate for record in bricks) and math.isinf(decided_at):
+        decided_at = now
+        if success:
+            ledger.add("cleared", "")
+    if outcome == "running" and now > min(decided_at + settle, time_limit) - 1e-6:
+        outcome = "success" if success else "failure"
+    return RubricState(bricks, ledger.score, decided_at, outcome), tuple(ledger.events)
+
+
+def _advance_brick(record: BrickRecord, view: BrickView, ledger: _Ledger) -> BrickRecord:
+    if record.fate or not record.entered:
+        return record
+    changed = replace(
+        record,
+        held_by=view.held_by,
+        lifted_for=record.lifted_for + 1 if view.held_by and view.lifted else 0,
+        resting_for=record.resting_for + 1 if view.resting_off_belt else 0,
+    )
+    if view.held_by and not record.held_by:
+        changed = replace(changed, grasped_at=(float(view.position[0]), float(view.position[1])))
+    if changed.lifted_for >= GRASP_PERIODS and not record.grasped:
+        ledger.add("grasp", record.spec.subject, GRASP_SCORE)
+        changed = replace(changed, grasped=True)
+    if view.bin is not None and changed.resting_for >= REST_PERIODS:
+        matched = view.bin[1] == record.spec.colour
+        ledger.add("place_matched" if matched else "place_wrong", record.spec.subject, PLACE_SCORE * matched)
+        return replace(changed, fate="right" if matched else "wrong", held_by="")
+    if view.bin is None and changed.resting_for >= LOST_PERIODS:
+        ledger.add("lost", record.spec.subject)
+        return replace(changed, fate="lost", held_by="")
+    return changed
+
+
+def brick_progress(record: BrickRecord, view: BrickView, tool: np.ndarray) -> float:
+    """Privileged progress of one brick, in [-0.5, 1].
+
+    Up to .25 for the nearness of its arm's `tool` (3,), .35 once held, up to .75 over the matched bin, 1 placed,
+    -.5 in a wrong bin or lost. Carrying counts only while no other bin is nearer than the matched one.
+    """
+    if record.fate:
+        return 1.0 if record.fate == "right" else -0.5
+    carried = 0.4 * _carried(record, view.position[:2])
+    if record.held_by:
+        return 0.35 + carried
+    if record.grasped and not view.on_belt:  # released and falling
+        return 0.35 + carried if carried else 0.0
+    return 0.25 * float(np.exp(-np.linalg.norm(tool - view.position) / 0.12))
+
+
+def _carried(record: BrickRecord, xy: np.ndarray) -> float:
+    """How far the brick has come from where it was taken towards the nearer bin of its colour, in [0, 1]."""
+    colour, start = record.spec.colour, np.array(record.grasped_at)
+    distance = {c: min(np.linalg.norm(xy - bin_centre(arm, c)) for arm in ("left", "right")) for c in COLOURS}
+    if distance[colour] > min(distance.values()):
+        return 0.0
+    whole = min(np.linalg.norm(start - bin_centre(arm, colour)) for arm in ("left", "right"))
+    return float(np.clip(1.0 - distance[colour] / max(whole, 0.05), 0.0, 1.0))

@@ -1,0 +1,140 @@
+"""MJCF of the brick-sorting cell: two Piper arms, a belt between two sets of four bins, and three cameras.
+
+World frame: x forward from the arms, y left, z up, origin on the table between the arm bases. The belt runs
+towards the arms (-x). Bricks travel in one of two lanes; the lane decides the arm (left lane, left arm). Each arm
+has its own copy of the four bins beside the belt; the colour of a rim decides the bin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rise_robot.core.contract import Contract
+from rise_robot.core.errors import SimulationError
+from rise_robot.sim.piper import BRICK_BITS, WORLD_BITS, ArmXml, piper_xml
+
+TIMESTEP = 1.0 / 240.0
+ARMS = ("left", "right")
+ARM_SIDE = {"left": 1.0, "right": -1.0}  # sign of y
+ARM_BASE = {arm: np.array([-0.06, side * 0.20, 0.0]) for arm, side in ARM_SIDE.items()}
+LANE_Y = 0.062  # |y| of the two lanes
+
+BELT_X = (0.20, 0.80)
+BELT_HALF_WIDTH = 0.09
+BELT_TOP = 0.04
+BRICK_HALF = np.array([0.026, 0.020, 0.020])
+SHELF = np.array([-2.0, 0.0, 0.0])  # behind the arms: where bricks wait that are not on the belt yet
+
+COLOURS = {
+    "red": (0.86, 0.07, 0.07),
+    "green": (0.08, 0.62, 0.13),
+    "blue": (0.08, 0.20, 0.90),
+    "yellow": (0.95, 0.80, 0.04),
+}
+# Inner and outer column, near and far row: (row, column) per colour, mirrored for the right arm.
+_BIN_CELL = {"red": (0, 0), "green": (1, 0), "blue": (0, 1), "yellow": (1, 1)}
+_BIN_ROW_X, _BIN_COLUMN_Y = (0.272, 0.390), (0.147, 0.247)
+BIN_HALF = np.array([0.058, 0.049])  # outer half size along x and y
+BIN_WALL = 0.010
+BIN_TOP = 0.045
+_BIN_INSIDE = ".10 .10 .11 1"
+
+TOP_CAMERA = np.array([0.385, 0.0, 0.75])
+TOP_FOVY_DEG = 36.0
+
+
+def bin_centre(arm: str, colour: str) -> np.ndarray:
+    """(2,) m, x and y of the bin of `colour` that belongs to `arm`."""
+    row, column = _BIN_CELL[colour]
+    return np.array([_BIN_ROW_X[row], ARM_SIDE[arm] * _BIN_COLUMN_Y[column]])
+
+
+def scene_xml(contract: Contract, bricks: int) -> str:
+    """The complete MJCF with `bricks` free bricks named brick_1..brick_n.
+
+    Raises SimulationError unless the contract describes two arms of six joints and a gripper each and has only
+    cameras that this scene owns.
+    """
+    expected = tuple(f"{arm}_{name}" for arm in ARMS for name in (*(f"joint{i}" for i in range(1, 7)), "gripper"))
+    if contract.joint_names != expected:
+        raise SimulationError(f"the simulated cell has joints {list(expected)}, not {list(contract.joint_names)}")
+    unknown = set(contract.camera_names) - {"top", "wrist_left", "wrist_right"}
+    if unknown:
+        raise SimulationError(f"no camera {sorted(unknown)} in the simulated cell: top, wrist_left, wrist_right")
+    arms = [
+        piper_xml(arm, ARM_BASE[arm], contract.joints[7 * i : 7 * i + 7], contract.dh_convention)
+        for i, arm in enumerate(ARMS)
+    ]
+    return _assemble(arms, "\n".join(_brick(i) for i in range(bricks)))
+
+
+def _assemble(arms: list[ArmXml], bricks: str) -> str:
+    return f"""<mujoco model="rise_brick_sorting">
+  <compiler angle="radian" autolimits="true"/>
+  <option timestep="{TIMESTEP}" integrator="implicitfast" cone="elliptic" impratio="3"/>
+  <visual>
+    <quality offsamples="0" numslices="12" numstacks="8" numquads="2" shadowsize="0"/>
+    <headlight active="0"/>
+    <map znear=".02" zfar="20"/>
+    <global offwidth="640" offheight="480"/>
+  </visual>
+  <default>
+    <geom contype="0" conaffinity="0" condim="3" friction="1 .005 .0001"/>
+    <joint axis="0 0 1"/>
+  </default>
+  <worldbody>
+    <light name="key" directional="true" pos="0 0 2" dir=".2 .1 -1" diffuse=".6 .6 .6" ambient=".35 .35 .35"
+      specular="0 0 0" castshadow="false"/>
+    <light name="fill" directional="true" pos="0 0 2" dir="-.5 -.3 -1" diffuse=".25 .25 .25" specular="0 0 0"
+      castshadow="false"/>
+    <camera name="top" pos="{TOP_CAMERA[0]} {TOP_CAMERA[1]} {TOP_CAMERA[2]}" xyaxes="0 -1 0 1 0 0"
+      fovy="{TOP_FOVY_DEG}"/>
+    <geom name="table" type="plane" size="3 3 .1" rgba=".52 .50 .47 1" {WORLD_BITS}/>
+    {_belt()}
+    {"".join(_bin(arm, colour) for arm in ARMS for colour in COLOURS)}
+    <geom name="shelf" type="box" pos="{SHELF[0]} {SHELF[1]} -.05" size=".5 .5 .0501" rgba=".5 .5 .5 1" {WORLD_BITS}/>
+    {"".join(arm.body for arm in arms)}
+    {bricks}
+  </worldbody>
+  <contact>{"".join(arm.contact for arm in arms)}</contact>
+  <tendon>{"".join(arm.tendon for arm in arms)}</tendon>
+  <equality>{"".join(arm.equality for arm in arms)}</equality>
+  <actuator>{"".join(arm.actuator for arm in arms)}</actuator>
+</mujoco>"""
+
+
+def _belt() -> str:
+    middle, half = sum(BELT_X) / 2, (BELT_X[1] - BELT_X[0]) / 2
+    return (
+        f'<geom name="belt" type="box" pos="{middle} 0 {BELT_TOP / 2}" size="{half} {BELT_HALF_WIDTH} {BELT_TOP / 2}" '
+        f'surfacevel="-.1 0 0" rgba=".20 .20 .22 1" {WORLD_BITS}/>'
+        f'<geom name="belt_middle" type="box" pos="{middle} 0 {BELT_TOP}" size="{half} .003 .0003" '
+        f'rgba=".75 .75 .75 1"/>'
+    )
+
+
+def _bin(arm: str, colour: str) -> str:
+    """Four coloured walls, dark inside, so that a brick stays visible in the bin of its own colour."""
+    (x, y), (hx, hy), t = bin_centre(arm, colour), BIN_HALF, BIN_WALL / 2
+    rgba = " ".join(str(channel) for channel in COLOURS[colour])
+    walls = ((x + hx - t, y, t, hy), (x - hx + t, y, t, hy), (x, y + hy - t, hx, t), (x, y - hy + t, hx, t))
+    parts = [
+        f'<geom type="box" pos="{wx} {wy} {BIN_TOP / 2}" size="{sx} {sy} {BIN_TOP / 2}" rgba="{rgba} 1" {WORLD_BITS}/>'
+        for wx, wy, sx, sy in walls
+    ]
+    parts.append(f'<geom type="box" pos="{x} {y} .002" size="{hx} {hy} .002" rgba="{_BIN_INSIDE}" {WORLD_BITS}/>')
+    ix, iy, z = hx - BIN_WALL - 0.0002, hy - BIN_WALL - 0.0002, BIN_TOP / 2 - 0.001
+    parts += [
+        f'<geom type="box" pos="{x + dx} {y + dy} {z}" size="{sx} {sy} {z}" rgba="{_BIN_INSIDE}"/>'
+        for dx, dy, sx, sy in ((ix, 0, 0.0006, iy), (-ix, 0, 0.0006, iy), (0, iy, ix, 0.0006), (0, -iy, ix, 0.0006))
+    ]
+    return "".join(parts)
+
+
+def _brick(i: int) -> str:
+    size = " ".join(str(half) for half in BRICK_HALF)
+    return (
+        f'<body name="brick_{i + 1}" pos="{SHELF[0]} {0.1 * i} .0201"><freejoint name="brick_{i + 1}"/>'
+        f'<geom name="brick_{i + 1}" type="box" size="{size}" mass=".05" condim="4" friction="1 .01 .0005" '
+        f'rgba=".5 .5 .5 1" {BRICK_BITS}/></body>'
+    )
