@@ -1,0 +1,110 @@
+"""Checkpoints of one model: a safetensors file that carries its configuration, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from rise_worldmodel.config import DynamicsConfig, ValueConfig
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.errors import CheckpointError
+from rise_worldmodel.value import ValueModel
+
+_MODELS: dict[str, tuple[type[Any], type[Any]]] = {
+    "dynamics": (DynamicsConfig, MultiViewDynamics),
+    "value": (ValueConfig, ValueModel),
+}
+
+
+def save_model(
+    path: str | Path,
+    model: MultiViewDynamics | ValueModel,
+    *,
+    metadata: dict[str, str] | None = None,
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write weights and configuration to `path` (.safetensors).
+
+    Args:
+        metadata: texts of the caller, for example the robot's contract; returned by `read_metadata`.
+        dtype: of the stored weights, torch.float16 to halve the file; loading always gives float32.
+    """
+    kind = next(name for name, (_, cls) in _MODELS.items() if isinstance(model, cls))
+    tensors = {name: _stored(tensor, dtype) for name, tensor in model.state_dict().items()}
+    texts = {"kind": kind, "config": json.dumps(model.config.to_dict()), **(metadata or {})}
+    write_atomically(Path(path), save(tensors, metadata=texts))
+
+
+def load_model(path: str | Path) -> MultiViewDynamics | ValueModel:
+    """The model of `save_model`, in evaluation mode. Raises CheckpointError naming every key that does not fit."""
+    metadata = read_metadata(path)
+    if metadata.get("kind") not in _MODELS:
+        raise CheckpointError(f"{path} holds {metadata.get('kind')!r}, expected one of {sorted(_MODELS)}")
+    config_type, model_type = _MODELS[metadata["kind"]]
+    model = model_type(config_type.from_dict(json.loads(metadata["config"])))
+    load_weights(model, _tensors(path), source=str(path))
+    return model.eval()
+
+
+def load_weights(model: nn.Module, tensors: dict[str, Tensor], *, source: str) -> None:
+    """Copy `tensors` into `model`; every missing, unexpected and mis-shaped key is reported in one CheckpointError."""
+    own = model.state_dict()
+    missing = sorted(set(own) - set(tensors))
+    unexpected = sorted(set(tensors) - set(own))
+    shaped = [
+        f"{name}: {tuple(tensors[name].shape)} in the file, {tuple(own[name].shape)} in the model"
+        for name in sorted(set(own) & set(tensors))
+        if tensors[name].shape != own[name].shape
+    ]
+    if missing or unexpected or shaped:
+        raise CheckpointError(
+            f"{source} does not fit the model:\n  missing: {missing}\n  unexpected: {unexpected}\n"
+            f"  mis-shaped: {shaped}"
+        )
+    model.load_state_dict(tensors)
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Texts of a checkpoint: kind, config (JSON) and whatever the caller embedded."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"cannot read checkpoint {path}: {error}") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by `content`: after a crash at any moment the old or the new file is there, complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _tensors(path: str | Path) -> dict[str, Tensor]:
+    with safe_open(str(path), "pt") as file:
+        return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+
+
+def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    return (tensor if dtype is None else tensor.to(dtype)).contiguous()

@@ -1,0 +1,183 @@
+"""The dynamics model D (Eq. 1): context frames and a chunk of actions to the future frames of every view."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from rise_worldmodel import flow_matching
+from rise_worldmodel.action_encoder import ActionEncoder
+from rise_worldmodel.codec import PatchPcaCodec
+from rise_worldmodel.config import DynamicsConfig
+from rise_worldmodel.errors import ShapeError
+from rise_worldmodel.transformer import MultiViewTransformer
+
+
+class MultiViewDynamics(nn.Module):
+    """Flow-matching video diffusion over latents (B, V, T, N, C): T groups of frames, N patches of a view.
+
+    The last context frame is the codec's reference: future latents are differences to it, a context token holds the
+    recent motion (differences of the earlier context frames), and every token knows what its patch showed last.
+    """
+
+    def __init__(self, config: DynamicsConfig) -> None:
+        super().__init__()
+        self.config = config
+        rows, columns = config.grid
+        self.codec = PatchPcaCodec(config.codec)
+        self.actions = ActionEncoder(config, token_dim=config.dim)
+        groups = config.context_groups + config.future_groups
+        self.transformer = MultiViewTransformer(
+            in_channels=config.codec.channels + config.codec.content_channels,
+            out_channels=config.codec.channels,
+            num_attention_heads=config.heads,
+            attention_head_dim=config.head_dim,
+            num_layers=config.layers,
+            caption_channels=config.dim,
+            views=config.views,
+            cross_view_every=config.cross_view_every,
+            rotary=config.rope,
+            positions=(groups, rows * columns) if config.learned_positions else None,
+        )
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int, int]:
+        """(V, G, N, channels) of the future latents of one sample: the shape of its noise."""
+        rows, columns = self.config.grid
+        return self.config.views, self.config.future_groups, rows * columns, self.config.codec.channels
+
+    def fit_codec(self, context: Tensor, future: Tensor, **options: int) -> None:
+        """Fit the codec, once before training, to clips: context (N, C, V, H, W, 3), future (N, F, V, H, W, 3) uint8."""
+        self.codec.fit(future, context[:, -1], **options)
+
+    def encode_future(self, context: Tensor, future: Tensor) -> Tensor:
+        """Clean latents (B, V, G, N, channels) of future frames (B, F, V, H, W, 3) uint8."""
+        return _tokens(self.codec.encode(future, context[:, -1]))
+
+    def encode_context(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Motion (B, V, T_c, N, channels), content (B, V, 1, N, content_channels) of context (B, C, V, H, W, 3) uint8."""
+        last = context[:, -1]
+        missing = self.config.context_groups * self.config.codec.frames_per_group - context.shape[1]
+        padded = torch.cat([context, last[:, None].expand(-1, missing, -1, -1, -1, -1)], dim=1)
+        return _tokens(self.codec.encode(padded, last)), _tokens(self.codec.encode_content(last)[:, None])
+
+    def decode_future(self, context: Tensor, latents: Tensor) -> Tensor:
+        """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8."""
+        grid = latents.transpose(1, 2).unflatten(3, self.config.grid)
+        return self.codec.decode(grid, context[:, -1])
+
+    def loss(
+        self,
+        context: Tensor,
+        future: Tensor,
+        actions: Tensor,
+        state: Tensor | None = None,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Flow-matching loss on the future latents of a batch.
+
+        Args:
+            context: (B, C, V, H, W, 3) uint8. future: (B, F, V, H, W, 3) uint8.
+            actions: (B, K, A) float32, normalised. state: (B, A) float32, normalised alike, where the config uses it.
+            generator: of noise and noise levels.
+
+        Returns:
+            `loss` to minimise, and detached `mse`: squared error of intensities in [0, 1] within the codec's reach.
+        """
+        self._check(context, actions, state)
+        with torch.no_grad():
+            motion, content = self.encode_context(context)
+            clean = self.encode_future(context, future)
+        config = self.config
+        motion = motion + config.context_noise * torch.randn(motion.shape, generator=generator)
+        content = content + config.context_noise * torch.randn(content.shape, generator=generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        level = flow_matching.sample_noise_levels(
+            len(clean),
+            mean=config.noise_mean,
+            std=config.noise_std,
+            pure_noise_share=config.pure_noise_share,
+            generator=generator,
+        )
+        noisy = flow_matching.interpolate(clean, noise, level)
+        output = self._network(noisy, level, motion, content, *self.actions(actions, state))
+        target = clean if config.prediction == "clean" else noise - clean
+        weight = self.codec.pixel_weight
+        error = ((output - target) ** 2 * weight).sum(-1)  # (B, V, G, N)
+        energy = (clean**2 * weight).sum(-1)
+        loss = (error * self._motion_weight(energy)).mean() / weight.sum()
+        estimate = output if config.prediction == "clean" else noisy - level.view(-1, 1, 1, 1, 1) * output
+        block = self.codec.basis.shape[0]
+        mse = ((estimate.detach() - clean) ** 2 * weight).sum(-1).mean() / block
+        return {"loss": loss, "mse": mse}
+
+    @torch.no_grad()
+    def sample(
+        self,
+        context: Tensor,
+        actions: Tensor,
+        state: Tensor | None = None,
+        *,
+        steps: int = 1,
+        noise: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Imagine the frames that follow: (B, F, V, H, W, 3) uint8.
+
+        Args:
+            context, actions, state: as in `loss`.
+            steps: Euler steps from noise to data.
+            noise: (B, *latent_shape); give `flow_matching.seeded_noise` for results that do not depend on the batch.
+            generator: of the noise where none is given.
+        """
+        self._check(context, actions, state)
+        if noise is None:
+            noise = torch.randn((len(context), *self.latent_shape), generator=generator)
+        motion, content = self.encode_context(context)
+        conditions = self.actions(actions, state)
+
+        def velocity(noisy: Tensor, level: Tensor) -> Tensor:
+            output = self._network(noisy, level.expand(len(noisy)), motion, content, *conditions).float()
+            if self.config.prediction == "velocity":
+                return output
+            return flow_matching.velocity_from_clean(noisy, output, level)
+
+        latents = flow_matching.euler(velocity, noise, flow_matching.euler_levels(steps))
+        return self.decode_future(context, latents)
+
+    def _network(
+        self, noisy: Tensor, level: Tensor, motion: Tensor, content: Tensor, embedding: Tensor, tokens: Tensor
+    ) -> Tensor:
+        """Output for the future groups (B, V, G, N, channels); context groups are clean (level 0)."""
+        past = motion.shape[2]
+        latents = torch.cat([motion, noisy], dim=2)
+        hidden = torch.cat([latents, content.expand(-1, -1, latents.shape[2], -1, -1)], dim=-1)
+        levels = level[:, None].repeat(1, latents.shape[2])
+        levels[:, :past] = 0.0
+        output = self.transformer(hidden, tokens, 1000.0 * levels, embedding, self.config.grid)
+        return output[:, :, past:]
+
+    def _motion_weight(self, energy: Tensor) -> Tensor:
+        if self.config.motion_weight == 0.0:
+            return torch.ones_like(energy)
+        weight = (0.05 + energy / energy.mean()) ** self.config.motion_weight
+        return weight / weight.mean()
+
+    def _check(self, context: Tensor, actions: Tensor, state: Tensor | None) -> None:
+        config, batch = self.config, len(context)
+        frames = (batch, config.context_frames, config.views, config.height, config.width, 3)
+        if tuple(context.shape) != frames or context.dtype != torch.uint8:
+            raise ShapeError(f"context must be {frames} uint8, got {tuple(context.shape)} {context.dtype}")
+        chunk = (batch, config.chunk_size, config.action_dim)
+        if tuple(actions.shape) != chunk:
+            raise ShapeError(f"actions must be {chunk}, got {tuple(actions.shape)}")
+        if (state is not None) != config.use_state:
+            raise ShapeError(f"use_state is {config.use_state}, but state is {'absent' if state is None else 'given'}")
+        if state is not None and tuple(state.shape) != (batch, config.action_dim):
+            raise ShapeError(f"state must be {(batch, config.action_dim)}, got {tuple(state.shape)}")
+
+
+def _tokens(latents: Tensor) -> Tensor:
+    """(B, G, V, h, w, C) -> (B, V, G, h*w, C)."""
+    return latents.flatten(3, 4).transpose(1, 2)

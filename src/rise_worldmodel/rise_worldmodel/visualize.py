@@ -1,0 +1,46 @@
+"""Imagined beside real, as images and videos that a person can judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+from torch import Tensor
+
+
+def side_by_side(videos: Sequence[Tensor], *, gap: int = 2, scale: int = 1) -> np.ndarray:
+    """(F, H', W', 3) uint8: one row per video (F, V, H, W, 3), its views from left to right."""
+    rows = []
+    for video in videos:
+        views = [np.pad(view, ((0, 0), (0, gap), (0, gap), (0, 0))) for view in video.numpy().swapaxes(0, 1)]
+        rows.append(np.concatenate(views, axis=2))
+    image = np.concatenate(rows, axis=1)
+    return image.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def write_video(path: str | Path, frames: np.ndarray, *, fps: float) -> Path:
+    """Write (F, H, W, 3) uint8 to .mp4 (H.264, sides padded to even) or .gif, by the path's suffix."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".gif":
+        imageio.imwrite(path, frames, duration=1000.0 / fps, loop=0)
+        return path
+    even = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)))
+    imageio.imwrite(path, even, fps=fps, codec="libx264", macro_block_size=1)
+    return path
+
+
+def write_strip(path: str | Path, videos: Sequence[Tensor], *, every: int = 4, scale: int = 2) -> Path:
+    """One PNG: time from left to right (every n-th frame), below each other the views of each video, in turn."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for view in range(videos[0].shape[1]):
+        for video in videos:
+            shown = video[every - 1 :: every, view].numpy()
+            rows.append(np.concatenate([np.pad(image, ((0, 1), (0, 2), (0, 0))) for image in shown], axis=1))
+        rows.append(np.zeros_like(rows[-1][:4]))
+    imageio.imwrite(path, np.concatenate(rows).repeat(scale, axis=0).repeat(scale, axis=1))
+    return path

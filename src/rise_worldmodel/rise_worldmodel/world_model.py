@@ -1,0 +1,152 @@
+"""The compositional world model (Sec. III-A): dynamics imagine the frames of a chunk, the value model judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rise_worldmodel.advantage import advantage
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.errors import ConfigError
+from rise_worldmodel.flow_matching import seeded_noise
+from rise_worldmodel.text import hashed_words
+from rise_worldmodel.value import ValueModel
+
+
+@dataclass(frozen=True)
+class Imagination:
+    """What B chunks would lead to.
+
+    Attributes:
+        frames: (B, F, V, H, W, 3) uint8.
+        values: (B, F') V of every `value_stride`-th frame, ending with the last.
+        value_now: (B,) V of the present frame.
+        advantage: (B,) Eq. 2.
+        context: (B, C, V, H, W, 3) uint8, what the imagination started from.
+    """
+
+    frames: Tensor
+    values: Tensor
+    value_now: Tensor
+    advantage: Tensor
+    context: Tensor
+
+    def next_context(self) -> Tensor:
+        """(B, C, V, H, W, 3) uint8: the last C frames, from which a second chunk can be imagined."""
+        count = self.context.shape[1]
+        return torch.cat([self.context, self.frames], dim=1)[:, -count:]
+
+
+class CompositionalWorldModel:
+    """Frozen dynamics and value behind one call.
+
+    Example:
+        >>> model = CompositionalWorldModel(dynamics, value)
+        >>> first = model.imagine(context, state, chunks, instructions, seeds=range(len(chunks)))
+        >>> second = model.imagine(first.next_context(), chunks[:, -1], more_chunks, instructions, seeds=seeds)
+    """
+
+    def __init__(
+        self,
+        dynamics: MultiViewDynamics,
+        value: ValueModel,
+        *,
+        steps: int = 1,
+        value_stride: int = 1,
+        micro_batch: int = 8,
+        bfloat16: bool | None = None,
+    ) -> None:
+        """Take over trained models.
+
+        Args:
+            dynamics, value: of the same views and frame size; set to evaluation here.
+            steps: Euler steps of the dynamics.
+            value_stride: V is evaluated on every n-th imagined frame, the last one included.
+            micro_batch: chunks that are computed together.
+            bfloat16: arithmetic of the networks; None for "where this CPU has instructions for it".
+        """
+        ours = (dynamics.config.views, dynamics.config.height, dynamics.config.width)
+        theirs = (value.config.views, value.config.height, value.config.width)
+        if ours != theirs:
+            raise ConfigError(f"(views, height, width) of dynamics {ours} and value {theirs} differ; train both alike")
+        self.dynamics = dynamics.eval().requires_grad_(False)
+        self.value = value.eval().requires_grad_(False)
+        self.steps, self.value_stride, self.micro_batch = steps, value_stride, micro_batch
+        self.bfloat16 = _has_bfloat16() if bfloat16 is None else bfloat16
+
+    @torch.inference_mode()
+    def imagine(
+        self,
+        context: Tensor,
+        state: Tensor | None,
+        chunks: Tensor,
+        instructions: Tensor | Sequence[str] | None = None,
+        *,
+        seeds: Sequence[int] | None = None,
+        generator: torch.Generator | None = None,
+        steps: int | None = None,
+    ) -> Imagination:
+        """Imagine and judge B chunks.
+
+        Args:
+            context: (B, C, V, H, W, 3) uint8, the last frame is the present.
+            state: (B, A) normalised present joint state; ignored by dynamics that were trained without.
+            chunks: (B, K, A) normalised actions.
+            instructions: B strings, or their hashed words (B, L).
+            seeds: one per sample: its frames then do not depend on the rest of the batch.
+            generator: draws the seeds where none are given.
+            steps: Euler steps of this call.
+        """
+        if seeds is None:
+            seeds = torch.randint(0, 2**62, (len(chunks),), generator=generator).tolist()
+        state = state if self.dynamics.config.use_state else None
+        words = self._words(instructions)
+        parts = []
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            for part in self._portions(len(chunks)):
+                noise = seeded_noise(self.dynamics.latent_shape, list(seeds[part]))
+                own_state = None if state is None else state[part]
+                frames = self.dynamics.sample(
+                    context[part], chunks[part], own_state, steps=steps or self.steps, noise=noise
+                )
+                values, now = self._judge(context[part, -1], frames, None if words is None else words[part])
+                parts.append((frames, values, now))
+        frames, values, value_now = (torch.cat(column) for column in zip(*parts, strict=True))
+        return Imagination(frames, values, value_now, advantage(values, value_now), context)
+
+    @torch.inference_mode()
+    def values_of(self, frames: Tensor, instructions: Tensor | Sequence[str] | None = None) -> Tensor:
+        """V of recorded frames: (B, F, V, H, W, 3) uint8 and B instructions -> (B, F)."""
+        words = self._words(instructions)
+        rows = []
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            for part in self._portions(len(frames)):
+                rows.append(self._value(frames[part], None if words is None else words[part]))
+        return torch.cat(rows)
+
+    def _judge(self, now: Tensor, frames: Tensor, words: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Values (B, F') of the imagined frames and (B,) of the present, in one pass."""
+        kept = frames.flip(1)[:, :: self.value_stride].flip(1)
+        values = self._value(torch.cat([now[:, None], kept], dim=1), words)
+        return values[:, 1:], values[:, 0]
+
+    def _value(self, frames: Tensor, words: Tensor | None) -> Tensor:
+        batch, count = frames.shape[:2]
+        each = None if words is None else words.repeat_interleave(count, dim=0)
+        return self.value(frames.flatten(0, 1), each).value.view(batch, count)
+
+    def _words(self, instructions: Tensor | Sequence[str] | None) -> Tensor | None:
+        if instructions is None or isinstance(instructions, Tensor) or not self.value.config.text_vocabulary:
+            return instructions if isinstance(instructions, Tensor) else None
+        return hashed_words(instructions, self.value.config.text_vocabulary)
+
+    def _portions(self, count: int) -> Iterator[slice]:
+        for start in range(0, count, self.micro_batch):
+            yield slice(start, start + self.micro_batch)
+
+
+def _has_bfloat16() -> bool:
+    return bool(torch.cpu._is_avx512_bf16_supported())
