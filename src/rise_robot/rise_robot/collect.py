@@ -1,0 +1,309 @@
+"""Collect episodes of the scripted expert into a bag, faster than real time.
+
+    python -m rise_robot.collect --task brick_sorting --episodes 50 --seed 0 --out bags/demos
+    python -m rise_robot.collect --episodes 200 --seed 10000 --out bags/rollouts --kind rollout \
+        --noise 0 0.03 --corruption-rate 0.6
+
+Demonstrations are successes of the uncorrupted expert: episodes that physics calls failures are discarded, and how
+many is said. Rollouts keep every episode. Episode i is made from seed + i alone, so that the same command gives the
+same bag, whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from rise_robot.bag.episode import KINDS, Episode, Kind
+from rise_robot.bag.episode_writer import write_episode
+from rise_robot.bag.writer import BagWriter
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.errors import RiseRobotError, SimulationError
+from rise_robot.recording import FIRST_START_NS, PAUSE_NS, collect_episode, shifted
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.expert import BrickSortingExpert, Corruption
+from rise_robot.sim.robot import TASKS, SimulatedRobot
+
+FAILURES = ("joint_noise", "grasp_offset", "wrong_bin", "drop", "no_close")
+STRONG_NOISE = (0.03, 0.08)
+"""rad; range of the noise that is meant to make an episode fail."""
+GRASP_OFFSET = (0.02, 0.05)
+"""m; range of the distance by which a corrupted grasp misses."""
+MAX_ATTEMPTS = 4
+"""Attempts per demonstration, after which the expert is called unfit for the settings."""
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """What to collect; together with the contract it decides every byte of the bag.
+
+    Attributes:
+        bricks: (lowest, highest) number of bricks.
+        noise: (lowest, highest) standard deviation of smooth noise on executed joint commands, rad; drawn per episode.
+            The command without it is recorded as well (`expert/joint_command`).
+        corruptions: deliberate failures to draw from, of FAILURES.
+        corruption_rate: share of the episodes with one of them.
+        corruption_probability: of each attempt at a brick within such an episode.
+    """
+
+    task: str = "brick_sorting"
+    episodes: int = 10
+    seed: int = 0
+    kind: Kind = "demonstration"
+    bricks: tuple[int, int] = (1, 1)
+    noise: tuple[float, float] = (0.0, 0.0)
+    corruptions: tuple[str, ...] = FAILURES
+    corruption_rate: float = 0.0
+    corruption_probability: float = 0.8
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise SimulationError(f"unknown task {self.task!r}; known ones are {sorted(TASKS)}")
+        if unknown := sorted(set(self.corruptions) - set(FAILURES)):
+            raise SimulationError(f"unknown corruptions {unknown}; known ones are {list(FAILURES)}")
+        if self.kind == "demonstration" and self.corruption_rate > 0:
+            raise SimulationError("demonstrations are never corrupted on purpose; use kind rollout")
+        if self.episodes < 1 or self.seed < 0 or not 0 <= self.noise[0] <= self.noise[1]:
+            raise SimulationError(f"need episodes >= 1, seed >= 0 and 0 <= noise low <= high, got {self}")
+        if not (0 <= self.corruption_rate <= 1 and 0 <= self.corruption_probability <= 1):
+            raise SimulationError(f"corruption rate and probability lie within 0 and 1, got {self}")
+
+    @property
+    def digest(self) -> str:
+        """6 hex digits of what decides an episode besides its seed; part of episode ids, so that bags never clash."""
+        what = {key: value for key, value in asdict(self).items() if key not in ("episodes", "seed")}
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:6]
+
+
+@dataclass
+class CollectSummary:
+    """What was collected; `next_seed` is the first one not tried."""
+
+    out: str
+    task: str
+    kind: str
+    contract: str
+    episodes: int = 0
+    successes: int = 0
+    failures: int = 0
+    discarded: int = 0
+    attempts: int = 0
+    steps: int = 0
+    simulated_s: float = 0.0
+    wall_s: float = 0.0
+    seed: int = 0
+    next_seed: int = 0
+
+
+def draw_corruption(config: CollectConfig, rng: np.random.Generator) -> tuple[str, Corruption]:
+    """Name ("clean" for none) and settings of one episode's corruption; always the same number of draws."""
+    chance, which = rng.uniform(), config.corruptions[int(rng.integers(len(config.corruptions)))]
+    mild, strong, offset = (rng.uniform(*span) for span in (config.noise, STRONG_NOISE, GRASP_OFFSET))
+    if chance >= config.corruption_rate:
+        return "clean", Corruption(joint_noise=mild)
+    return which, Corruption(
+        joint_noise=strong if which == "joint_noise" else mild,
+        grasp_offset=offset if which == "grasp_offset" else 0.0,
+        wrong_bin=which == "wrong_bin",
+        drop=which == "drop",
+        no_close=which == "no_close",
+        probability=config.corruption_probability,
+    )
+
+
+class Collector:
+    """Makes episodes one by one: one simulated robot, used again."""
+
+    def __init__(self, config: CollectConfig, contract: Contract) -> None:
+        self.config = config
+        self._robot = SimulatedRobot(contract, config.task, BrickSortingConfig(bricks=config.bricks))
+
+    def episode(self, seed: int) -> Episode:
+        """The episode of a seed, beginning at stamp 0."""
+        rng = np.random.default_rng([seed, 1])
+        name, corruption = draw_corruption(self.config, rng)
+        self._robot.reset(seed)
+        expert = BrickSortingExpert(self._robot, rng, corruption)
+        label = f"{self.config.task}-{self.config.kind}-{name}-{self.config.digest}-{seed:06d}"
+        return collect_episode(self._robot, expert, seed, episode_id=label, kind=self.config.kind, start_ns=0)
+
+    def close(self) -> None:
+        self._robot.close()
+
+
+def collect(
+    config: CollectConfig, contract: Contract, out: str | Path, *, workers: int = 1, progress: bool = True
+) -> CollectSummary:
+    """Collect into a new bag directory.
+
+    Args:
+        workers: processes; the bag does not depend on it.
+
+    Raises:
+        SimulationError: the expert fails too often to give the demonstrations that were asked for.
+        BagError: the bag cannot be written.
+    """
+    begun = time.monotonic()
+    summary = CollectSummary(
+        str(out), config.task, config.kind, f"{contract.name} ({contract.digest})", seed=config.seed
+    )
+    start_ns = FIRST_START_NS
+    with (
+        BagWriter(out, contract) as bag,
+        tqdm(total=config.episodes, unit="episode", desc=config.kind, disable=not progress, file=sys.stderr) as bar,
+    ):
+        episodes = _episodes(config, contract, workers)
+        try:
+            for episode in episodes:
+                summary.attempts += 1
+                if config.kind == "demonstration" and episode.outcome != "success":
+                    summary.discarded += 1
+                    _refuse_unfit(config, summary)
+                    continue
+                episode = shifted(episode, start_ns)
+                write_episode(bag, episode)
+                start_ns = episode.end_ns + PAUSE_NS
+                _count(summary, episode)
+                bar.set_postfix_str(f"{summary.successes} successes, {summary.discarded} discarded")
+                bar.update()
+                if summary.episodes == config.episodes:
+                    break
+        finally:
+            episodes.close()
+    summary.wall_s = time.monotonic() - begun
+    summary.next_seed = config.seed + summary.attempts
+    return summary
+
+
+def _count(summary: CollectSummary, episode: Episode) -> None:
+    summary.episodes += 1
+    summary.successes += episode.outcome == "success"
+    summary.failures += episode.outcome == "failure"
+    summary.steps += len(episode.commands)
+    summary.simulated_s += episode.duration_s
+
+
+def _refuse_unfit(config: CollectConfig, summary: CollectSummary) -> None:
+    if summary.discarded > (MAX_ATTEMPTS - 1) * config.episodes + 20:
+        raise SimulationError(
+            f"the expert failed in {summary.discarded} of {summary.attempts} episodes; lower --noise or --bricks"
+        )
+
+
+def _episodes(config: CollectConfig, contract: Contract, workers: int) -> Iterator[Any]:
+    """Episodes of seed, seed + 1, ... in that order, without end."""
+    return _serial(config, contract) if workers <= 1 else _parallel(config, contract, workers)
+
+
+def _serial(config: CollectConfig, contract: Contract) -> Iterator[Episode]:
+    collector, seed = Collector(config, contract), config.seed
+    try:
+        while True:
+            yield collector.episode(seed)
+            seed += 1
+    finally:
+        collector.close()
+
+
+def _parallel(config: CollectConfig, contract: Contract, workers: int) -> Iterator[Episode]:
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(config, contract)
+    )
+    pending: deque[Future[Episode]] = deque()
+    seed = config.seed
+    try:
+        while True:
+            while len(pending) < 2 * workers:
+                pending.append(pool.submit(_worker_episode, seed))
+                seed += 1
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_collector: Collector | None = None
+"""Of a worker process."""
+
+
+def _start_worker(config: CollectConfig, contract: Contract) -> None:
+    global _collector
+    _collector = Collector(config, contract)
+
+
+def _worker_episode(seed: int) -> Episode:
+    assert _collector is not None
+    return _collector.episode(seed)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m rise_robot.collect",
+        description="Collect episodes of the scripted expert into a bag, faster than real time.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--task", default="brick_sorting", choices=sorted(TASKS))
+    add("--episodes", type=int, default=10, help="episodes to keep")
+    add("--seed", type=int, default=0, help="seed of the first episode; the next one is seed + 1")
+    add("--out", type=Path, required=True, help="bag directory to create")
+    add("--contract", type=Path, default=config_path("contract_tiny.yaml"), help="contract of robot and bag")
+    add("--kind", default="demonstration", choices=KINDS[:2], help="demonstration keeps successes only")
+    add("--bricks", type=int, nargs="+", default=[1], help="number of bricks, or lowest and highest number")
+    add("--noise", type=float, nargs=2, default=[0.0, 0.0], metavar=("LOW", "HIGH"),
+        help="standard deviation of noise on executed commands, rad, drawn per episode")  # fmt: skip
+    add("--corruptions", nargs="+", default=list(FAILURES), choices=FAILURES, help="deliberate failures to draw from")
+    add("--corruption-rate", type=float, default=0.0, help="share of episodes with a deliberate failure")
+    add("--corruption-probability", type=float, default=0.8, help="per attempt at a brick in such an episode")
+    add("--workers", type=int, default=1, help="processes; the bag does not depend on it")
+    add("--json", action="store_true", help="print the summary as JSON")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    try:
+        config = CollectConfig(
+            task=options.task,
+            episodes=options.episodes,
+            seed=options.seed,
+            kind=options.kind,
+            bricks=(min(options.bricks), max(options.bricks)),
+            noise=tuple(options.noise),
+            corruptions=tuple(options.corruptions),
+            corruption_rate=options.corruption_rate,
+            corruption_probability=options.corruption_probability,
+        )
+        contract = Contract.load(options.contract)
+        summary = collect(config, contract, options.out, workers=options.workers)
+    except RiseRobotError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"stopped; the episodes so far are in {options.out}", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(asdict(summary)))
+    else:
+        print(
+            f"{summary.out}: {summary.episodes} episodes ({summary.successes} successes, {summary.failures} failures), "
+            f"{summary.discarded} failed demonstrations discarded; {summary.simulated_s:.0f} s of simulated time in "
+            f"{summary.wall_s:.1f} s"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
