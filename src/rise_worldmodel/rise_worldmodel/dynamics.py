@@ -47,7 +47,7 @@ class MultiViewDynamics(nn.Module):
         return self.config.views, self.config.future_groups, rows * columns, self.config.codec.channels
 
     def fit_codec(self, context: Tensor, future: Tensor, **options: int) -> None:
-        """Fit the codec, once before training, to clips: context (N, C, V, H, W, 3), future (N, F, V, H, W, 3) uint8."""
+        """Fit the codec, once before training, to context (N, C, V, H, W, 3) and future (N, F, V, H, W, 3) uint8."""
         self.codec.fit(future, context[:, -1], **options)
 
     def encode_future(self, context: Tensor, future: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class MultiViewDynamics(nn.Module):
         return _tokens(self.codec.encode(future, context[:, -1]))
 
     def encode_context(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Motion (B, V, T_c, N, channels), content (B, V, 1, N, content_channels) of context (B, C, V, H, W, 3) uint8."""
+        """Context (B, C, V, H, W, 3) uint8 -> motion (B, V, T_c, N, channels), content (B, V, 1, N, its channels)."""
         last = context[:, -1]
         missing = self.config.context_groups * self.config.codec.frames_per_group - context.shape[1]
         padded = torch.cat([context, last[:, None].expand(-1, missing, -1, -1, -1, -1)], dim=1)

@@ -155,7 +155,7 @@ def _heads(tokens: Tensor, fold: int, heads: int) -> Tensor:
     return tokens.reshape(tokens.shape[0] // fold, -1, heads, tokens.shape[-1] // heads)
 
 
-def _rms(norm: nn.Module, tokens: Tensor) -> Tensor:
+def _rms(norm: Any, tokens: Tensor) -> Tensor:
     """Root-mean-square norm with the norm's own weight, in the tokens' type."""
     weight = norm.weight.to(tokens.dtype) if isinstance(norm.weight, Tensor) else None
-    return functional.rms_norm(tokens, tokens.shape[-1:], weight, float(norm.eps))
+    return functional.rms_norm(tokens, tokens.shape[-1:], weight, norm.eps)
