@@ -20,7 +20,7 @@ from rise_robot.sim.scene import COLOURS, bin_centre
 Consequence = Literal["belt", "held", "right", "wrong", "lost"]
 Outcome = Literal["running", "success", "failure"]
 GRASP_SCORE, PLACE_SCORE, MAX_SCORE = 1.0, 1.5, 10.0
-GRASP_PERIODS, REST_PERIODS, LOST_PERIODS = 3, 4, 12
+GRASP_PERIODS, REST_PERIODS, LOST_PERIODS = 3, 4, 9
 """Control periods in a row after which a brick counts as grasped, as placed, and as lost."""
 
 

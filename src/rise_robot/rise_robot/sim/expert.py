@@ -23,7 +23,7 @@ Phase = Literal["idle", "reach", "close", "lift", "carry", "release", "retreat"]
 TILT = 0.4  # rad, tool outwards: joint 5 ends at 70 deg, so a vertical tool is out of reach
 GRASP_Z = BELT_TOP + 0.022  # m, tool height when the fingers close
 HOVER_Z, CARRY_Z, RELEASE_Z = 0.125, 0.115, 0.085  # m
-OPEN, CLOSED = 0.07, 0.0  # m of opening
+OPEN, CLOSED = 0.07, 0.02  # m of opening; a brick is 0.04 wide, so CLOSED squeezes it with 16 N
 GRIPPER_SPEED = 0.2  # m/s of opening
 LEAD = 0.10  # s, the lag of command and servo, by which a moving brick is led
 PICK_X = (0.26, 0.47)  # m, the reach along the belt
@@ -58,7 +58,7 @@ class Attempt:
     brick: int
     offset: tuple[float, float]  # added to the grasp position, m
     colour: str  # of the bin
-    drop_after: float  # s of carrying, inf for never
+    drop_at: float  # part of the way to the bin at which the gripper opens, inf for never
     closes: bool
     blind: bool  # carry on as if the grasp had worked
 
@@ -168,8 +168,6 @@ class BrickSortingExpert:
                 self._upper[7 * n : 7 * n + 6],
             )
         closed = plan.phase in ("close", "lift", "carry") and plan.attempt is not None and plan.attempt.closes
-        if closed and plan.phase == "carry" and self.robot.time - plan.since >= plan.attempt.drop_after:  # type: ignore[union-attr]
-            closed = False
         reference = plan.reference.towards(joints, self.robot.contract.control_period_s)
         step = GRIPPER_SPEED * self.robot.contract.control_period_s
         opening = plan.opening + float(np.clip((CLOSED if closed else OPEN) - plan.opening, -step, step))
@@ -205,8 +203,10 @@ class BrickSortingExpert:
         elif plan.phase == "lift" and tool[2] > GRASP_Z + 0.030:
             return self._enter(plan, "carry", tool, attempt)
         elif plan.phase == "carry":
-            error = np.abs(tool - self._bin_point(arm, attempt, RELEASE_Z))
-            if max(error[:2]) < 0.012 and error[2] < 0.010:
+            goal = self._bin_point(arm, attempt, RELEASE_Z)
+            error = np.abs(tool - goal)
+            left, whole = np.linalg.norm(error[:2]), np.linalg.norm((goal - plan.anchor)[:2])
+            if (max(error[:2]) < 0.012 and error[2] < 0.010) or 1.0 - left / max(whole, 0.02) >= attempt.drop_at:
                 return self._enter(plan, "release", tool, attempt)
         elif plan.phase == "release" and elapsed >= 0.25:
             return self._enter(plan, "retreat", tool, attempt)
@@ -229,10 +229,11 @@ class BrickSortingExpert:
             return np.array([anchor[0], anchor[1], CARRY_Z])
         if plan.phase == "retreat":
             return np.array([anchor[0], anchor[1], HOVER_Z])
-        tool = self.robot.tool_position(arm)
-        away = np.linalg.norm(tool[:2] - self._bin_point(arm, attempt, 0.0)[:2])
+        if plan.phase == "release":
+            return anchor
+        away = np.linalg.norm((self.robot.tool_position(arm) - self._bin_point(arm, attempt, 0.0))[:2])
         height = RELEASE_Z + np.clip((away - 0.012) * 1.5, 0.0, CARRY_Z - RELEASE_Z)
-        return self._bin_point(arm, attempt, height if plan.phase == "carry" else RELEASE_Z)
+        return self._bin_point(arm, attempt, height)
 
     def _reach_target(self, arm: str, brick: BrickInfo, attempt: Attempt) -> np.ndarray:
         """Above the brick and moving with it; lower, the better the tool is aligned."""
@@ -277,7 +278,7 @@ class BrickSortingExpert:
             brick=i,
             offset=(float(miss * np.cos(angle)), float(miss * np.sin(angle))),
             colour=wrong[int(other * len(wrong))] if bad and corruption.wrong_bin else brick.record.spec.colour,
-            drop_after=0.4 * float(when) if bad and corruption.drop else np.inf,
+            drop_at=0.25 * float(when) if bad and corruption.drop else np.inf,
             closes=not (bad and corruption.no_close),
             blind=bad and (miss > 0.0 or corruption.no_close or corruption.drop),
         )

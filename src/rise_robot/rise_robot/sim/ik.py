@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rise_robot.sim.kinematics import PiperKinematics
+from rise_robot.sim.kinematics import PiperKinematics, cross
 
 
 def rotation_error(target: np.ndarray, current: np.ndarray) -> np.ndarray:
@@ -12,7 +12,7 @@ def rotation_error(target: np.ndarray, current: np.ndarray) -> np.ndarray:
 
     Sum of the cross products of the axes: exact in direction, sin(angle) in length.
     """
-    return 0.5 * np.cross(current, target, axis=0).sum(axis=1)
+    return 0.5 * cross(current, target).sum(axis=1)
 
 
 def solve_ik(

@@ -19,7 +19,7 @@ ARM_SIDE = {"left": 1.0, "right": -1.0}  # sign of y
 ARM_BASE = {arm: np.array([-0.06, side * 0.20, 0.0]) for arm, side in ARM_SIDE.items()}
 LANE_Y = 0.062  # |y| of the two lanes
 
-BELT_X = (0.20, 0.80)
+BELT_X = (0.235, 0.80)
 BELT_HALF_WIDTH = 0.09
 BELT_TOP = 0.04
 BRICK_HALF = np.array([0.026, 0.020, 0.020])
