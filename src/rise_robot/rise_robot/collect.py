@@ -18,11 +18,10 @@ import multiprocessing
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -203,12 +202,12 @@ def _refuse_unfit(config: CollectConfig, summary: CollectSummary) -> None:
         )
 
 
-def _episodes(config: CollectConfig, contract: Contract, workers: int) -> Iterator[Any]:
+def _episodes(config: CollectConfig, contract: Contract, workers: int) -> Generator[Episode, None, None]:
     """Episodes of seed, seed + 1, ... in that order, without end."""
     return _serial(config, contract) if workers <= 1 else _parallel(config, contract, workers)
 
 
-def _serial(config: CollectConfig, contract: Contract) -> Iterator[Episode]:
+def _serial(config: CollectConfig, contract: Contract) -> Generator[Episode, None, None]:
     collector, seed = Collector(config, contract), config.seed
     try:
         while True:
@@ -218,7 +217,7 @@ def _serial(config: CollectConfig, contract: Contract) -> Iterator[Episode]:
         collector.close()
 
 
-def _parallel(config: CollectConfig, contract: Contract, workers: int) -> Iterator[Episode]:
+def _parallel(config: CollectConfig, contract: Contract, workers: int) -> Generator[Episode, None, None]:
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(config, contract)
     )

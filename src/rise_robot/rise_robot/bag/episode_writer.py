@@ -25,20 +25,18 @@ def write_episode(bag: BagWriter, episode: Episode) -> None:
     """
     bag.contract.require_same(episode.contract, ours=f"bag {bag.path}", theirs=episode.label)
     entries = [*_joints(episode), *_commands(episode), *_images(episode)]
-    entries += [
-        (event.stamp, schema.EPISODE_RUBRIC, messages.rubric_event(event, episode.episode_id))
-        for event in episode.events
-    ]
+    for event in episode.events:
+        entries.append((event.stamp, schema.EPISODE_RUBRIC, messages.rubric_event(event, episode.episode_id)))
+        running = episode_status(event.stamp, episode, "running", "unknown", event.score)
+        entries.append((event.stamp, schema.EPISODE_STATUS, running))
     entries.sort(key=lambda entry: entry[0])
-    for stamp, state in ((episode.start_ns, "started"), (episode.end_ns, "ended")):
-        ended = state == "ended"
-        if ended:
-            for entry_stamp, topic, data in entries:
-                bag.write(topic, entry_stamp, data)
-        mark = episode_status(
-            stamp, episode, state, episode.outcome if ended else "unknown", episode.score if ended else float("nan")
-        )
-        bag.write(schema.EPISODE_STATUS, stamp, mark)
+    bag.write(
+        schema.EPISODE_STATUS, episode.start_ns, episode_status(episode.start_ns, episode, "started", "unknown", 0)
+    )
+    for stamp, topic, data in entries:
+        bag.write(topic, stamp, data)
+    ended = episode_status(episode.end_ns, episode, "ended", episode.outcome, episode.score)
+    bag.write(schema.EPISODE_STATUS, episode.end_ns, ended)
 
 
 def episode_status(stamp: int, episode: Episode, state: str, outcome: Outcome, score: float) -> memoryview:

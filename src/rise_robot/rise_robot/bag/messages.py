@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,12 @@ def header(stamp: int, frame_id: str = "") -> Any:
 def stamp_of(message: Any) -> int:
     """Header stamp in ns."""
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def stamp_in(data: bytes | memoryview) -> int:
+    """Header stamp in ns of a serialized message whose first field is a header; the rest is not decoded."""
+    seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return seconds * 10**9 + nanoseconds
 
 
 def serialize(msgtype: str, **fields: Any) -> memoryview:

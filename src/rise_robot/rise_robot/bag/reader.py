@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from rise_robot.core.errors import BagError
 
 log = logging.getLogger(__name__)
 
-LOG_SLACK_NS = 1_000_000_000
+LOG_SLACK_NS = 2_000_000_000
 """Messages are recorded this much before or after their stamp at most."""
 
 
@@ -145,10 +146,10 @@ class BagReader:
             raise BagError(f"episode {mark.episode_id} of {self.path} was not finished")
         streams = {name: Stream() for name in self._uses if name not in (schema.CONTRACT, schema.EPISODE_STATUS)}
         first, last = mark.start_log_ns - LOG_SLACK_NS, mark.end_log_ns + LOG_SLACK_NS
-        for name, message in self.messages(tuple(streams), first, last):
-            stamp = messages.stamp_of(message)
+        for name, _, data, msgtype in self._raw(tuple(streams), first, last):
+            stamp = messages.stamp_in(data)
             if mark.start_ns <= stamp <= mark.end_ns:
-                streams[name].append(stamp, message)
+                streams[name].append(stamp, self._decode(data, msgtype))
         return assemble(mark, streams, self.contract, str(self.path))
 
     @property
@@ -158,15 +159,20 @@ class BagReader:
 
     def messages(
         self, names: tuple[str, ...], start: int | None = None, stop: int | None = None
-    ) -> Iterator[tuple[str, Any]]:
-        """(relative topic, message) in the order of recording; start and stop are times of recording, ns."""
-        for name, _, message in self.timed_messages(names, start, stop):
-            yield name, message
-
-    def timed_messages(
-        self, names: tuple[str, ...], start: int | None = None, stop: int | None = None
     ) -> Iterator[tuple[str, int, Any]]:
-        """(relative topic, time of recording in ns, message)."""
+        """(relative topic, time of recording in ns, message) in the order of recording.
+
+        Args:
+            names: relative topics; those that were not recorded are left out.
+            start, stop: bounds on the time of recording, ns.
+        """
+        for name, stamp, data, msgtype in self._raw(names, start, stop):
+            yield name, stamp, self._decode(data, msgtype)
+
+    def _raw(
+        self, names: tuple[str, ...], start: int | None = None, stop: int | None = None
+    ) -> Iterator[tuple[str, int, bytes, str]]:
+        """(relative topic, time of recording, CDR, type)."""
         uses = [self._uses[name] for name in names if name in self._uses]
         connections = [connection for use in uses for connection in use.connections]
         name_of = {connection.id: use.spec.name for use in uses for connection in use.connections}
@@ -174,7 +180,11 @@ class BagReader:
             return
         with _named_errors(self.path):
             for connection, stamp, data in self._reader.messages(connections, start=start, stop=stop):
-                yield name_of[connection.id], stamp, messages.deserialize(data, connection.msgtype)
+                yield name_of[connection.id], stamp, data, connection.msgtype
+
+    def _decode(self, data: bytes, msgtype: str) -> Any:
+        with _named_errors(self.path):
+            return messages.deserialize(data, msgtype)
 
     def close(self) -> None:
         if self._reader.is_open:
@@ -244,7 +254,7 @@ class BagReader:
         return None
 
     def _marks(self) -> list[Mark]:
-        marks = collect_marks(self.timed_messages((schema.EPISODE_STATUS,)), str(self.path))
+        marks = collect_marks(self.messages((schema.EPISODE_STATUS,)), str(self.path))
         if not marks:
             raise BagError(f"{self.path} marks no episode on {self._prefix}{schema.EPISODE_STATUS}")
         return marks
@@ -255,7 +265,7 @@ def _named_errors(path: Path) -> Iterator[None]:
     """Errors of rosbags as BagErrors that say which bag and what to do."""
     try:
         yield
-    except (ReaderError, OSError, EOFError, ValueError, IndexError) as error:
+    except (ReaderError, OSError, EOFError, ValueError, IndexError, struct.error) as error:
         raise BagError(
             f"{path} is damaged or not a bag: {error} Repair: python -m rise_robot.bag.recover {path}"
         ) from error

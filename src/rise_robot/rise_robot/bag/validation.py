@@ -96,7 +96,7 @@ def find_problems(episode: Episode, *, decode: bool = True) -> Iterator[Problem]
     except BagError as error:
         yield Problem("error", "resampling", str(error).removeprefix(f"{episode.label}: "))
     else:
-        if late > episode.contract.control_period_s / 2:
+        if late > episode.contract.actions_per_frame * episode.contract.control_period_s:
             yield Problem("warning", "late_start", f"the grid begins {late:.3f} s after the first joint_command")
     yield from _rates(episode)
     if decode:

@@ -86,7 +86,8 @@ class ResampledEpisode:
 def resample_episode(episode: Episode, contract: Contract | None = None) -> ResampledEpisode:
     """Put an episode on its control grid.
 
-    The grid begins at the first command for which every stream has begun, and ends with the last command. The action
+    The grid begins at the first command for which every stream has begun and pictures are fresh (within one frame
+    period), and ends with the last command. The action
     of step k is the command sent nearest to t_k (commands jitter around their period, and a command is not an
     observation); everything else is the latest at or before t_k.
 
@@ -144,7 +145,17 @@ def _grid_start(episode: Episode) -> tuple[int, float]:
             f"{episode.label}: {last_begun} begins {late:.2f} s after the first joint_command, at most "
             f"{MAX_LATE_START_S} s is accepted; start the stream before the episode"
         )
-    return int(usable[0]), (int(usable[0]) - first_command_ns) * 1e-9
+    start = _freshest(usable[: episode.contract.actions_per_frame], episode)
+    return start, (start - first_command_ns) * 1e-9
+
+
+def _freshest(candidates: np.ndarray, episode: Episode) -> int:
+    """The candidate (ns) whose oldest picture is youngest, to a ms; the first of equals. Cameras are slower than
+    commands: frames are counted from a step that just got new pictures, as the live policy counts them."""
+    ages = np.zeros((len(episode.images), len(candidates)))
+    for row, (stamps, _) in zip(ages, episode.images.values(), strict=True):
+        row[:] = (candidates - stamps[latest_at_or_before(stamps, candidates)]) * 1e-6
+    return int(candidates[np.argmin(np.rint(ages.max(axis=0)))])
 
 
 def _frame_indices(episode: Episode, times: np.ndarray) -> dict[str, np.ndarray]:
