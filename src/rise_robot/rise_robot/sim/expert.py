@@ -278,7 +278,7 @@ class BrickSortingExpert:
             brick=i,
             offset=(float(miss * np.cos(angle)), float(miss * np.sin(angle))),
             colour=wrong[int(other * len(wrong))] if bad and corruption.wrong_bin else brick.record.spec.colour,
-            drop_at=0.25 * float(when) if bad and corruption.drop else np.inf,
+            drop_at=max(0.0, 0.4 * float(when) - 0.2) if bad and corruption.drop else np.inf,
             closes=not (bad and corruption.no_close),
             blind=bad and (miss > 0.0 or corruption.no_close or corruption.drop),
         )

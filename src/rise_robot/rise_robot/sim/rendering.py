@@ -40,7 +40,10 @@ def choose_backend() -> str | None:
 
 BACKEND = choose_backend()
 
-import mujoco  # noqa: E402  (after MUJOCO_GL is chosen)
+try:
+    import mujoco  # after MUJOCO_GL is chosen
+except Exception as error:  # a MUJOCO_GL without its library fails in several ways, AttributeError among them
+    raise SimulationError(f"{HELP}\n(importing mujoco with MUJOCO_GL={os.environ['MUJOCO_GL']}: {error})") from error
 
 if TYPE_CHECKING:
     from mujoco import MjData, MjModel, Renderer
