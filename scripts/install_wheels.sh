@@ -146,7 +146,7 @@ build_rise_msgs() {
         PATH=$venv/bin:$PATH cmake -S "$root/src/rise_msgs" -B "$build" -DCMAKE_INSTALL_PREFIX="$venv" -DBUILD_TESTING=OFF \
             -DCMAKE_BUILD_TYPE=Release -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY &&
             PATH=$venv/bin:$PATH cmake --build "$build" --parallel "$(nproc)" &&
-            rm -rf "$venv"/lib/python3*/site-packages/rise_msgs "$venv/share/rise_msgs" &&
+            rm -rf "$venv"/lib/python3*/site-packages/rise_msgs "$venv/share/rise_msgs" "$venv"/lib/librise_msgs__* &&
             cmake --install "$build"
     } >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "rise_msgs did not build; the whole log is $log"; }
 }
