@@ -15,7 +15,7 @@ import numpy as np
 
 from rise_robot.core.rubric import RubricEventRecord
 from rise_robot.sim.brick_sorting import BrickSpec
-from rise_robot.sim.scene import COLOURS, bin_centre
+from rise_robot.sim.scene import ARMS, COLOURS, bin_centre
 
 Consequence = Literal["belt", "held", "right", "wrong", "lost"]
 Outcome = Literal["running", "success", "failure"]
@@ -151,9 +151,13 @@ def brick_progress(record: BrickRecord, view: BrickView, tool: np.ndarray) -> fl
 
 def _carried(record: BrickRecord, xy: np.ndarray) -> float:
     """How far the brick has come from where it was taken towards the nearer bin of its colour, in [0, 1]."""
-    colour, start = record.spec.colour, np.array(record.grasped_at)
-    distance = {c: min(np.linalg.norm(xy - bin_centre(arm, c)) for arm in ("left", "right")) for c in COLOURS}
-    if distance[colour] > min(distance.values()):
+    colour = record.spec.colour
+    if _bin_distance(xy, colour) > min(_bin_distance(xy, other) for other in COLOURS):
         return 0.0
-    whole = min(np.linalg.norm(start - bin_centre(arm, colour)) for arm in ("left", "right"))
-    return float(np.clip(1.0 - distance[colour] / max(whole, 0.05), 0.0, 1.0))
+    whole = max(_bin_distance(np.array(record.grasped_at), colour), 0.05)
+    return float(np.clip(1.0 - _bin_distance(xy, colour) / whole, 0.0, 1.0))
+
+
+def _bin_distance(xy: np.ndarray, colour: str) -> float:
+    """Distance in m from `xy` (2,) to the centre of the nearer bin of `colour`."""
+    return min(float(np.linalg.norm(xy - bin_centre(arm, colour))) for arm in ARMS)

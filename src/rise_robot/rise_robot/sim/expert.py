@@ -13,10 +13,11 @@ import numpy as np
 
 from rise_robot.core.errors import SimulationError
 from rise_robot.sim.brick_cell import BrickInfo
+from rise_robot.sim.corruption import Attempt, Corruption, draw_attempt
 from rise_robot.sim.ik import solve_ik
 from rise_robot.sim.motion import JointReference
 from rise_robot.sim.robot import HOME, SimulatedRobot
-from rise_robot.sim.scene import ARM_SIDE, ARMS, BELT_TOP, COLOURS, LANE_Y, bin_centre
+from rise_robot.sim.scene import ARM_SIDE, ARMS, BELT_TOP, LANE_Y, bin_centre
 
 Phase = Literal["idle", "reach", "close", "lift", "carry", "release", "retreat"]
 
@@ -27,40 +28,6 @@ OPEN, CLOSED = 0.07, 0.02  # m of opening; a brick is 0.04 wide, so CLOSED squee
 GRIPPER_SPEED = 0.2  # m/s of opening
 LEAD = 0.10  # s, the lag of command and servo, by which a moving brick is led
 PICK_X = (0.26, 0.47)  # m, the reach along the belt
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """Deliberate failures, for rollouts that are not demonstrations.
-
-    Attributes:
-        joint_noise: standard deviation (rad) of smooth noise on the executed joint commands; `clean_action` keeps
-            the command without it. Grippers get a tenth of it, in m.
-        grasp_offset: distance (m), in a random direction, by which the grasp misses the brick.
-        wrong_bin: put the brick into a bin of another colour.
-        drop: open the gripper on the way to the bin.
-        no_close: never close the gripper.
-        probability: with which an attempt at a brick is corrupted; noise is always on.
-    """
-
-    joint_noise: float = 0.0
-    grasp_offset: float = 0.0
-    wrong_bin: bool = False
-    drop: bool = False
-    no_close: bool = False
-    probability: float = 1.0
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """What an arm intends to do with one brick, corruption included."""
-
-    brick: int
-    offset: tuple[float, float]  # added to the grasp position, m
-    colour: str  # of the bin
-    drop_at: float  # part of the way to the bin at which the gripper opens, inf for never
-    closes: bool
-    blind: bool  # carry on as if the grasp had worked
 
 
 @dataclass(frozen=True)
@@ -205,7 +172,7 @@ class BrickSortingExpert:
         elif plan.phase == "carry":
             goal = self._bin_point(arm, attempt, RELEASE_Z)
             error = np.abs(tool - goal)
-            left, whole = np.linalg.norm(error[:2]), np.linalg.norm((goal - plan.anchor)[:2])
+            left, whole = float(np.linalg.norm(error[:2])), float(np.linalg.norm((goal - plan.anchor)[:2]))
             if (max(error[:2]) < 0.012 and error[2] < 0.010) or 1.0 - left / max(whole, 0.02) >= attempt.drop_at:
                 return self._enter(plan, "release", tool, attempt)
         elif plan.phase == "release" and elapsed >= 0.25:
@@ -268,20 +235,7 @@ class BrickSortingExpert:
         return min(candidates)[1] if candidates else None
 
     def _attempt(self, i: int, brick: BrickInfo) -> Attempt:
-        """Draw what will go wrong; the same number of draws whatever the corruption."""
-        angle, other, when, chance = self.rng.uniform(0, 2 * np.pi), *self.rng.uniform(size=3)
-        corruption = self.corruption
-        bad = chance < corruption.probability
-        miss = corruption.grasp_offset if bad else 0.0
-        wrong = [colour for colour in COLOURS if colour != brick.record.spec.colour]
-        return Attempt(
-            brick=i,
-            offset=(float(miss * np.cos(angle)), float(miss * np.sin(angle))),
-            colour=wrong[int(other * len(wrong))] if bad and corruption.wrong_bin else brick.record.spec.colour,
-            drop_at=max(0.0, 0.4 * float(when) - 0.2) if bad and corruption.drop else np.inf,
-            closes=not (bad and corruption.no_close),
-            blind=bad and (miss > 0.0 or corruption.no_close or corruption.drop),
-        )
+        return draw_attempt(i, brick.record.spec.colour, self.corruption, self.rng)
 
     def _enter(self, plan: ArmPlan, phase: Phase, tool: np.ndarray, attempt: Attempt | None) -> ArmPlan:
         return replace(plan, phase=phase, since=self.robot.time, anchor=tool, attempt=attempt)

@@ -46,7 +46,7 @@ class ArmXml:
     contact: str
 
 
-def piper_xml(prefix: str, base: Sequence[float], joints: Sequence[JointSpec], convention: str) -> ArmXml:
+def piper_xml(prefix: str, base: np.ndarray, joints: Sequence[JointSpec], convention: str) -> ArmXml:
     """Build the arm `prefix` ("left" or "right") at `base` (3,) m, facing +x.
 
     Args:

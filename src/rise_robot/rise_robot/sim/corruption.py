@@ -1,0 +1,62 @@
+"""Deliberate failures of the expert: what may go wrong, and what does in one attempt at a brick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rise_robot.sim.scene import COLOURS
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """Deliberate failures, for rollouts that are not demonstrations.
+
+    Attributes:
+        joint_noise: standard deviation (rad) of smooth noise on the executed joint commands; `clean_action` keeps
+            the command without it. Grippers get a tenth of it, in m.
+        grasp_offset: distance (m), in a random direction, by which the grasp misses the brick.
+        wrong_bin: put the brick into a bin of another colour.
+        drop: open the gripper on the way to the bin.
+        no_close: never close the gripper.
+        probability: with which an attempt at a brick is corrupted; noise is always on.
+    """
+
+    joint_noise: float = 0.0
+    grasp_offset: float = 0.0
+    wrong_bin: bool = False
+    drop: bool = False
+    no_close: bool = False
+    probability: float = 1.0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What an arm intends to do with one brick, corruption included."""
+
+    brick: int
+    offset: tuple[float, float]  # added to the grasp position, m
+    colour: str  # of the bin
+    drop_at: float  # part of the way to the bin at which the gripper opens, inf for never
+    closes: bool
+    blind: bool  # carry on as if the grasp had worked
+
+
+def draw_attempt(brick: int, colour: str, corruption: Corruption, rng: np.random.Generator) -> Attempt:
+    """Draw what will go wrong with a brick of `colour`; the same number of draws whatever the corruption.
+
+    Half of the drops happen over the belt, right after lifting; the others on the first fifth of the way.
+    """
+    angle, other, when, chance = rng.uniform(0, 2 * np.pi), *rng.uniform(size=3)
+    bad = bool(chance < corruption.probability)
+    miss = corruption.grasp_offset if bad else 0.0
+    wrong = [c for c in COLOURS if c != colour]
+    return Attempt(
+        brick=brick,
+        offset=(float(miss * np.cos(angle)), float(miss * np.sin(angle))),
+        colour=wrong[int(other * len(wrong))] if bad and corruption.wrong_bin else colour,
+        drop_at=max(0.0, 0.4 * float(when) - 0.2) if bad and corruption.drop else np.inf,
+        closes=not (bad and corruption.no_close),
+        blind=bad and (miss > 0.0 or corruption.no_close or corruption.drop),
+    )
