@@ -159,7 +159,9 @@ def test_old_and_future_observations_are_refused_and_counted(age: int, reason: s
     bench.tick(45)
     with pytest.raises(ChunkRefusedError) as refusal:
         bench.controller.feed_chunk(bench.chunk(0.5, age=age), bench.now)
-    assert refusal.value.reason == reason and bench.controller.refused == {reason: 1}
+    bench.controller.count_refusal(refusal.value)
+    bench.controller.count_refusal(CommandError("not finite"))
+    assert refusal.value.reason == reason and bench.controller.refused == {reason: 1, "malformed": 1}
     bench.tick(2)
     np.testing.assert_array_equal(bench.command, HOME)
 

@@ -46,3 +46,7 @@ class ObservationError(RiseRobotError):
 
 class LaunchError(RiseRobotError):
     """The asked-for set of nodes cannot be started."""
+
+
+class EpisodeError(RiseRobotError):
+    """An episode cannot be started, ended or labelled as asked."""

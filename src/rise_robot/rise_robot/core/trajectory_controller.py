@@ -105,15 +105,11 @@ class TrajectoryController:
         """Merge a policy's chunk into the plan.
 
         Raises:
-            ChunkRefusedError: not executed, counted by reason in `refused`; the plan is unchanged.
+            ChunkRefusedError: not executed, the plan is unchanged; the caller tells `count_refusal`.
         """
-        try:
-            grid = self._require(Mode.POLICY, chunk.stamp_ns, now_ns)
-            next_step = max(self._last_step + 1, grid.current(now_ns))
-            merge = self._ensembler.add(grid.nearest(chunk.stamp_ns), chunk.actions, next_step)
-        except ChunkRefusedError as error:
-            self.refused[error.reason] += 1
-            raise
+        grid = self._require(Mode.POLICY, chunk.stamp_ns, now_ns)
+        next_step = max(self._last_step + 1, grid.current(now_ns))
+        merge = self._ensembler.add(grid.nearest(chunk.stamp_ns), chunk.actions, next_step)
         self._newest_chunk_ns, self._waiting, self.last_merge = chunk.stamp_ns, False, merge
         return merge
 
@@ -121,16 +117,16 @@ class TrajectoryController:
         """Start a demonstrator's or person's trajectory from the present command; it replaces the one before.
 
         Raises:
-            ChunkRefusedError: not executed, counted by reason in `refused`; the plan is unchanged.
+            ChunkRefusedError: not executed, the plan is unchanged; the caller tells `count_refusal`.
         """
-        try:
-            grid = self._require(None, trajectory.stamp_ns or now_ns, now_ns)
-        except ChunkRefusedError as error:
-            self.refused[error.reason] += 1
-            raise
+        grid = self._require(None, trajectory.stamp_ns or now_ns, now_ns)
         next_step = max(self._last_step + 1, grid.current(now_ns))
         self._ensembler.replace(next_step, trajectory.sample(grid, next_step, self._limiter.position))
         self._waiting = False
+
+    def count_refusal(self, error: CommandError) -> None:
+        """Count a chunk or trajectory that was refused, here or when it was parsed, by its reason."""
+        self.refused[error.reason if isinstance(error, ChunkRefusedError) else "malformed"] += 1
 
     def request(self, mode: Mode, reason: str, now_ns: int) -> None:
         """Hand authority over without a jump: the old plan is forgotten, the next one starts at the present command.
@@ -221,8 +217,8 @@ class TrajectoryController:
         if age > self.contract.chunk_max_age_s:
             limit = self.contract.chunk_max_age_s
             raise ChunkRefusedError("stale", f"refused: it answers an observation {age:.3f} s old, at most {limit:g} s")
-        if mode is Mode.POLICY and self._not_before_ns is not None and stamp_ns < self._not_before_ns:
-            raise ChunkRefusedError("before_handover", "refused: its observation is older than the handover")
+        if self._not_before_ns is not None and stamp_ns < self._not_before_ns:
+            raise ChunkRefusedError("before_handover", "refused: it is older than the handover or the last jump")
         return self._grid
 
     def _output(self, command: np.ndarray | None, now_ns: int, waiting: str = "") -> ControlOutput:

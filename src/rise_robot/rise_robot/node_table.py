@@ -1,0 +1,128 @@
+"""The one table of nodes: what `python -m rise_robot.bringup` and launch/bringup.launch.py start, and with what."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rise_robot.core.contract import config_path
+from rise_robot.core.errors import LaunchError
+
+
+def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"help": description, "choices": choices})
+
+
+@dataclass(frozen=True)
+class BringupOptions:
+    """The options of bringup; they are the launch arguments as well (`--bricks 2`, `bricks:=2`)."""
+
+    hardware: str = _option("sim", "The robot: sim is the MuJoCo twin.", ("sim",))
+    task: str = _option("brick_sorting", "Task of the simulated cell.")
+    contract: str = _option("contract.yaml", "Contract: a path, or a file name of the installed config/.")
+    commander: str = _option(
+        "expert", "Who commands at the start: the scripted expert, a policy, or none.", ("expert", "policy", "none")
+    )
+    policy: str = _option("", "Run directory whose policy node is started too (with commander policy).")
+    record: str = _option("", "Directory of rosbag2 sessions to record into; empty: no recorder.")
+    episodes: int = _option(-1, "Episodes until everything ends; -1: for ever; 0: only those asked for by service.")
+    seed: int = _option(0, "Seed of the first episode; the next ones count up.")
+    bricks: int = _option(0, "Bricks of an episode; 0: 1 to 4, drawn by the seed.")
+    real_time: bool = _option(True, "Bound to the wall clock; else as fast as it can, on /clock.")
+    namespace: str = _option("", "Namespace of all nodes.")
+
+    def __post_init__(self) -> None:
+        for option in dataclasses.fields(self):
+            known = option.metadata["choices"]
+            if known and getattr(self, option.name) not in known:
+                value = getattr(self, option.name)
+                raise LaunchError(f"unknown {option.name} {value!r}; known are {', '.join(known)}")
+        if self.policy and self.commander != "policy":
+            raise LaunchError(f"policy {self.policy!r} needs commander policy, got {self.commander!r}")
+
+    @classmethod
+    def from_strings(cls, values: Mapping[str, str]) -> BringupOptions:
+        """Options from text, as launch gives it. Raises LaunchError naming the option that cannot be read."""
+        parsed: dict[str, Any] = {}
+        for option in dataclasses.fields(cls):
+            if option.name in values:
+                parsed[option.name] = _parse(option.name, values[option.name], type(option.default))
+        return cls(**parsed)
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process.
+
+    Attributes:
+        package: of the executable.
+        executable: console script of the package; the module is `package.nodes.executable`.
+        parameters: on top of the parameter file config/<executable>.yaml.
+    """
+
+    package: str
+    executable: str
+    parameters: dict[str, Any]
+
+    @property
+    def module(self) -> str:
+        return f"{self.package}.nodes.{self.executable}"
+
+    @property
+    def parameter_file(self) -> Path:
+        return config_path(f"{self.executable}.yaml")
+
+
+def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
+    """The nodes of a bringup in the order of their start; they are stopped in the opposite order."""
+    common: dict[str, Any] = {"contract": options.contract}
+    if not options.real_time:
+        common["use_sim_time"] = True
+    nodes = [recorder(options.record, common)] if options.record else []
+    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commander]
+    simulated = options.hardware == "sim"
+    nodes.append(
+        NodeSpec(
+            "rise_robot", "trajectory_controller", {**common, "initial_mode": mode, "resume_after_jump": simulated}
+        )
+    )
+    if options.policy:
+        nodes.append(NodeSpec("rise_learning", "policy", {**common, "run": options.policy}))
+    if simulated:
+        nodes.append(_simulated_robot(options))
+    return tuple(nodes)
+
+
+def recorder(directory: str, common: Mapping[str, Any]) -> NodeSpec:
+    """The recorder alone, as launch/record.launch.py starts it beside a running robot."""
+    return NodeSpec("rise_robot", "recorder", {**common, "out": directory})
+
+
+def _simulated_robot(options: BringupOptions) -> NodeSpec:
+    by_itself = options.commander == "expert" or options.episodes > 0
+    parameters = {
+        "contract": options.contract,
+        "task": options.task,
+        "bricks": options.bricks,
+        "real_time": options.real_time,
+        "commander": "expert" if options.commander == "expert" else "none",
+        "episodes": options.episodes if by_itself else 0,
+        "kind": "demonstration" if options.commander == "expert" else "rollout",
+        "seed": options.seed,
+        "wait_for_recorder": bool(options.record),
+    }
+    return NodeSpec("rise_robot", "simulated_robot", parameters)
+
+
+def _parse(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise LaunchError(f"{name} must be true or false, got {text!r}")
+        return text.lower() == "true"
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise LaunchError(f"{name} must be of type {kind.__name__}, got {text!r}") from error

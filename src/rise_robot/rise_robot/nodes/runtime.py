@@ -1,0 +1,161 @@
+"""What every node of this project does the same way: parameters, spinning, signals, exit codes, diagnostics."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.errors import ContractError, RiseRobotError
+from rise_robot.processes import PARENT_ENV
+
+T = TypeVar("T", bool, int, float, str)
+
+
+class Runnable(Protocol):
+    """A node whose work runs in the main thread while callbacks are served in another one."""
+
+    node: Node
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set."""
+
+    def close(self) -> None:
+        """Send the last safe command and release what is held; called once, also after a failure."""
+
+
+def declare(
+    node: Node, name: str, default: T, description: str, *, low: float | None = None, high: float | None = None
+) -> T:
+    """Declare a read-only parameter and return its value; the type is that of the default."""
+    descriptor = ParameterDescriptor(description=description, read_only=True)
+    if low is not None and high is not None:
+        if isinstance(default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+    return node.declare_parameter(name, default, descriptor).value
+
+
+def declare_contract(node: Node) -> Contract:
+    """The contract of the parameter `contract`: a path, or the name of a file of the installed configuration."""
+    text = declare(node, "contract", "contract.yaml", "Contract: a path, or a file name of the installed config/.")
+    return Contract.load(text if Path(text).is_file() else config_path(Path(text).name))
+
+
+def reject_unknown_parameters(node: Node) -> None:
+    """Raise ContractError naming parameters that were given and never declared: a typing error must not pass."""
+    unknown = sorted(name for name in node._parameter_overrides if not node.has_parameter(name))
+    if unknown:
+        known = sorted(name for name in node._parameters if "qos" not in name)
+        raise ContractError(f"{node.get_name()}: unknown parameters {unknown}; known are {known}")
+
+
+def run(make: Callable[[], Runnable], args: list[str] | None = None) -> int:
+    """Run a node until it ends, SIGINT or SIGTERM; return the exit code.
+
+    Any number of signals is one request to stop and gives 0; a failure gives 1 and is printed.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    failure: list[BaseException] = []
+    runnable: Runnable | None = None
+    try:
+        runnable = make()
+        reject_unknown_parameters(runnable.node)
+        spinner = threading.Thread(target=_spin, args=(runnable.node, stop, failure), daemon=True)
+        spinner.start()
+        runnable.run(stop)
+        stop.set()
+        spinner.join(timeout=2.0)
+    except BaseException as error:
+        stop.set()
+        failure.append(error)
+    finally:
+        _close(runnable, failure)
+    for error in failure:
+        _report(error)
+    return 1 if failure else 0
+
+
+def wait(stop: threading.Event) -> None:
+    """The `run` of a node that only has callbacks."""
+    while not stop.wait(0.5):
+        pass
+
+
+def _spin(node: Node, stop: threading.Event, failure: list[BaseException]) -> None:
+    parent = os.environ.get(PARENT_ENV)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=0.1)
+            if parent and os.getppid() != int(parent):
+                node.get_logger().error(f"bringup (process {parent}) is gone: ending")
+                stop.set()
+    except ExternalShutdownException:
+        pass
+    except BaseException as error:
+        failure.append(error)
+    finally:
+        stop.set()
+        executor.shutdown(timeout_sec=1.0)
+
+
+def _close(runnable: Runnable | None, failure: list[BaseException]) -> None:
+    try:
+        if runnable is not None:
+            runnable.close()
+            runnable.node.destroy_node()
+    except BaseException as error:
+        failure.append(error)
+    rclpy.try_shutdown()
+
+
+def _report(error: BaseException) -> None:
+    if isinstance(error, RiseRobotError):
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(error, file=sys.stderr)
+
+
+def diagnostics(node: Node, level: bytes, message: str, values: Mapping[str, Any]) -> DiagnosticArray:
+    """One DiagnosticArray of this node."""
+    status = DiagnosticStatus(
+        level=level,
+        name=node.get_fully_qualified_name().lstrip("/"),
+        message=message,
+        hardware_id="rise_robot",
+        values=[KeyValue(key=key, value=f"{value:.3f}" if isinstance(value, float) else str(value))
+                for key, value in values.items()],
+    )  # fmt: skip
+    array = DiagnosticArray(status=[status])
+    array.header.stamp = node.get_clock().now().to_msg()
+    return array
+
+
+def ask_for_realtime(priority: int) -> str:
+    """Give the calling thread SCHED_FIFO; say in words what it has now. 0 does not ask."""
+    if priority <= 0:
+        return "normal (not asked for)"
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except (PermissionError, OSError) as error:
+        return f"normal (SCHED_FIFO refused: {error.strerror})"
+    return f"SCHED_FIFO {priority}"
