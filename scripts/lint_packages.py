@@ -15,7 +15,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LICENSE = "Apache-2.0"
 # Import names that a package.xml must declare; anything that ends in _msgs or _srvs is one as well.
-ROS_MODULES = {"rclpy", "builtin_interfaces", "rcl_interfaces", "ament_index_python", "launch", "launch_ros", "std_srvs"}
+ROS_MODULES = {
+    "rclpy",
+    "builtin_interfaces",
+    "rcl_interfaces",
+    "ament_index_python",
+    "launch",
+    "launch_ros",
+    "std_srvs",
+}
 RISE_MODULES = {"rise_msgs", "rise_robot", "rise_worldmodel", "rise_learning"}
 
 
@@ -90,7 +98,10 @@ def dependency_problems(package: Path) -> list[str]:
     declared = {element.text for element in root if element.tag.endswith("depend")}
     used = set().union(*(imported_modules(path) for path in (package / package.name).rglob("*.py")))
     ros = {name for name in used if name in ROS_MODULES | RISE_MODULES or name.endswith(("_msgs", "_srvs"))}
-    return [f"{package}/package.xml: imports {name} without declaring it" for name in sorted(ros - declared - {package.name})]
+    return [
+        f"{package}/package.xml: imports {name} without declaring it"
+        for name in sorted(ros - declared - {package.name})
+    ]
 
 
 def problems(source: Path) -> list[str]:

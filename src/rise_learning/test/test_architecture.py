@@ -90,6 +90,8 @@ def test_everything_but_nodes_imports_on_a_machine_without_ros() -> None:
             except ModuleNotFoundError as error:
                 print(f"{{name}}: {{error}}")
     """
-    result = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=240)
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=240
+    )
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stdout == ""

@@ -25,7 +25,9 @@ def test_every_file_and_name_of_the_method_map_exists() -> None:
     for package, file, name in places:
         path = ROOT / "src" / package / package / file
         assert path.is_file(), f"docs/method-to-code.md names {package}/{file}"
-        definitions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+        definitions = [
+            node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        ]
         assert not name or name in {node.name for node in definitions}, f"{package}/{file} has no {name}"
 
 

@@ -85,7 +85,9 @@ def _executables(package: str) -> dict[str, str]:
     texts = [
         node.value
         for node in ast.walk(ast.parse((ROOT / "src" / package / "setup.py").read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"\w+ = [\w.]+:\w+", node.value)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"\w+ = [\w.]+:\w+", node.value)
     ]
     return dict(text.split(" = ") for text in texts)
 
@@ -100,7 +102,9 @@ def test_executables_exist(package: str) -> None:
         module, function = target.split(":")
         path = ROOT / "src" / package / (module.replace(".", "/") + ".py")
         assert path.is_file(), f"ros2 run {package} {name}: there is no {path.relative_to(ROOT)}"
-        assert function == "main" and _defines_main(path), f"ros2 run {package} {name}: {path.relative_to(ROOT)} has no main"
+        assert function == "main" and _defines_main(path), (
+            f"ros2 run {package} {name}: {path.relative_to(ROOT)} has no main"
+        )
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -142,7 +146,13 @@ def test_scripts_parse_and_are_executable(path: Path) -> None:
 def test_apt_install_plans_every_step_without_running_it() -> None:
     plan = subprocess.run([ROOT / "scripts/install_apt.sh", "--dry-run"], capture_output=True, text=True, timeout=60)
     assert plan.returncode == 0, plan.stderr
-    steps = ["apt-get install", "rosdep install", "-m venv --system-site-packages", "requirements/robot.txt", " build --base"]
+    steps = [
+        "apt-get install",
+        "rosdep install",
+        "-m venv --system-site-packages",
+        "requirements/robot.txt",
+        " build --base",
+    ]
     positions = [plan.stdout.find(step) for step in steps]
     assert -1 not in positions and positions == sorted(positions), plan.stdout
     assert "requirements/learning.txt" in plan.stdout and "rise_learning" in plan.stdout

@@ -15,7 +15,9 @@ FIELD = re.compile(r"^(?P<type>[A-Za-z_/]\S*)\s+(?P<name>\w+)(?P<constant>=\S+)?
 def _lines(path: Path) -> list[re.Match[str]]:
     text = [line for line in path.read_text().splitlines() if line and not line.startswith("#") and line != "---"]
     matches = [FIELD.match(line) for line in text]
-    assert all(matches), f"{path.name}: cannot read {[line for line, match in zip(text, matches, strict=True) if not match]}"
+    assert all(matches), (
+        f"{path.name}: cannot read {[line for line, match in zip(text, matches, strict=True) if not match]}"
+    )
     return [match for match in matches if match]
 
 
