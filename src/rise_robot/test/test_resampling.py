@@ -24,12 +24,14 @@ stamps_strategy = st.lists(st.integers(0, 10**9), max_size=40).map(lambda values
 times_strategy = st.lists(st.integers(-(10**6), 2 * 10**9), min_size=1, max_size=40).map(np.array)
 
 
+@settings(deadline=None)
 @given(stamps_strategy, times_strategy)
 def test_the_choice_equals_brute_force(stamps, times):
     expected = [max((i for i, s in enumerate(stamps) if s <= t), default=-1) for t in times]
     np.testing.assert_array_equal(latest_at_or_before(stamps, times, tolerance_ns=0), expected)
 
 
+@settings(deadline=None)
 @given(stamps_strategy, st.integers(0, 10**9), st.lists(st.integers(1, 10**9), max_size=10))
 def test_later_messages_never_change_the_choice(stamps, now, delays):
     seen = stamps[stamps <= now]
@@ -39,6 +41,7 @@ def test_later_messages_never_change_the_choice(stamps, now, delays):
     assert latest_at_or_before(both, times, 0) == latest_at_or_before(seen, times, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**12), st.integers(1, 400), st.sampled_from([10.0, 15.0, 30.0, 33.0, 50.0]))
 def test_the_grid_does_not_drift(start, steps, rate):
     times = grid_times(start, steps, rate)

@@ -8,6 +8,7 @@ test_bag_kill.py fails if it changes.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -77,6 +78,8 @@ class BagWriter:
         Raises:
             BagError: unknown topic, or the disk is full.
         """
+        if self._writer.storage is None:
+            raise BagError(f"{self.path} is closed; nothing can be written to it")
         connection = self._connections.get(topic) or self._connect(topic, stamp)
         if self._chunk_start is not None and stamp - self._chunk_start >= FLUSH_NS:
             self.flush()
@@ -90,6 +93,8 @@ class BagWriter:
 
     def flush(self) -> None:
         """Bring everything written so far to the file; a live recorder calls it twice a second."""
+        if self._writer.storage is None:
+            return
         storage = cast(McapWriter, self._writer.storage)
         self._chunk_start = None
         try:
@@ -110,7 +115,6 @@ class BagWriter:
                 self._write_contract(0)
             self._writer.close()
         except OSError as error:
-            self._writer.abort()
             raise self._disk_error(error) from error
 
     def _connect(self, topic: str, stamp: int) -> Connection:
@@ -131,6 +135,9 @@ class BagWriter:
         self.write(schema.CONTRACT, stamp, messages.string(self.contract.to_yaml()))
 
     def _disk_error(self, error: OSError) -> BagError:
+        """Nothing is written after a failed write: it would follow half a record, and hide what comes before it."""
+        with suppress(OSError):
+            self._writer.abort()
         return BagError(
             f"cannot write {self.path}: {error.strerror}; the recording up to half a second ago is kept, "
             f"repair it with: python -m rise_robot.bag.recover {self.path}"

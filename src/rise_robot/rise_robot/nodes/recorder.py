@@ -22,9 +22,9 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
-from rise_msgs.srv import EndEpisode, StartEpisode
 from std_msgs.msg import String
 
+from rise_msgs.srv import EndEpisode, StartEpisode
 from rise_robot.bag import schema
 from rise_robot.bag.session import RecordingSession, SessionConfig
 from rise_robot.core.contract import Contract
@@ -127,7 +127,7 @@ class RecorderNode:
             profile = {"sensor": qos.SENSOR, "latched": qos.LATCHED}.get(spec.service, qos.EVENT)
             self._listening.append(
                 self.node.create_subscription(
-                    _message_class(spec.msgtype), spec.name, partial(self._take, spec.name), _deep(profile), raw=True
+                    message_class(spec.msgtype), spec.name, partial(self._take, spec.name), _deep(profile), raw=True
                 )
             )
 
@@ -221,7 +221,7 @@ def _session_config(node: LifecycleNode) -> SessionConfig:
     )
 
 
-def _message_class(msgtype: str) -> type:
+def message_class(msgtype: str) -> type:
     """The class of "package/msg/Name"."""
     package, _, name = msgtype.split("/")
     return getattr(importlib.import_module(f"{package}.msg"), name)

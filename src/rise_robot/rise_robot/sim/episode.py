@@ -14,7 +14,11 @@ from rise_robot.sim.robot import SimulatedRobot
 
 
 class Agent(Protocol):
-    """Commands the robot: an expert or a policy."""
+    """Commands the robot: an expert or a policy.
+
+    An agent may also have `observe(stamp, joint_positions, images)`: it is then told, before each `action`, what a tick
+    holds under these names. And `clean_action`: its last command before exploration noise.
+    """
 
     def reset(self) -> None:
         """An episode begins; the robot is at its start pose."""
@@ -105,9 +109,12 @@ def stream_episode(robot: SimulatedRobot, agent: Agent, seed: int, *, render: bo
     """
     robot.reset(seed)
     agent.reset()
+    observe = getattr(agent, "observe", None)
     events: tuple[RubricEventRecord, ...] = ()
     while robot.outcome == "running":
         seen = _observe(robot, render)
+        if observe is not None:
+            observe(seen["stamp"], seen["joint_positions"], seen["images"])
         wanted = np.asarray(agent.action(), float)
         events = robot.step(wanted).events
         yield Tick(
