@@ -121,3 +121,20 @@ def test_another_contract_is_refused():
 def test_history_lies_on_frame_periods_and_ends_now():
     contract = make_episode(steps=5).contract
     assert history_times(10**9, 4, contract).tolist() == [800_000_000, 866_666_667, 933_333_333, 1_000_000_000]
+
+
+def test_frames_are_counted_from_a_step_with_fresh_pictures():
+    episode = make_episode(steps=41)
+    odd = {name: (stamps + 33_333_333, files) for name, (stamps, files) in episode.images.items()}
+    late_commands = dataclasses.replace(
+        episode,
+        images={
+            name: (np.r_[stamps[0] - 33_333_333, stamps], [files[0], *files]) for name, (stamps, files) in odd.items()
+        },
+    )
+    resampled = resample_episode(late_commands)
+    frame_times = resampled.times[resampled.frame_steps]
+    for name, index in resampled.frame_indices.items():
+        age = frame_times - late_commands.images[name][0][index]
+        assert age.max() < 1_000_000
+    assert resampled.times[0] == episode.command_stamps[1]
