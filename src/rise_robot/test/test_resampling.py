@@ -125,16 +125,14 @@ def test_history_lies_on_frame_periods_and_ends_now():
 
 def test_frames_are_counted_from_a_step_with_fresh_pictures():
     episode = make_episode(steps=41)
-    odd = {name: (stamps + 33_333_333, files) for name, (stamps, files) in episode.images.items()}
-    late_commands = dataclasses.replace(
-        episode,
-        images={
-            name: (np.r_[stamps[0] - 33_333_333, stamps], [files[0], *files]) for name, (stamps, files) in odd.items()
-        },
-    )
-    resampled = resample_episode(late_commands)
-    frame_times = resampled.times[resampled.frame_steps]
-    for name, index in resampled.frame_indices.items():
-        age = frame_times - late_commands.images[name][0][index]
-        assert age.max() < 1_000_000
+    period = round(1e9 / 30)
+    images = {name: (stamps - period, files) for name, (stamps, files) in episode.images.items()}
+    images = {
+        name: (np.append(stamps, stamps[-1] + 2 * period), [*files, files[-1]])
+        for name, (stamps, files) in images.items()
+    }
+    resampled = resample_episode(dataclasses.replace(episode, images=images))
     assert resampled.times[0] == episode.command_stamps[1]
+    for name, index in resampled.frame_indices.items():
+        age = resampled.times[resampled.frame_steps] - images[name][0][index]
+        assert age.max() < 1_000_000
