@@ -4,3 +4,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from hypothesis import settings
+
+settings.register_profile("rise", deadline=None)  # a busy machine is no failure
+settings.load_profile("rise")

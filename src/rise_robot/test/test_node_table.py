@@ -1,0 +1,125 @@
+"""bringup.py and the launch files start the same nodes with the same parameters."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rise_robot import bringup
+from rise_robot.core.contract import config_path
+from rise_robot.core.errors import LaunchError
+from rise_robot.node_table import BringupOptions, bringup_nodes
+
+LAUNCH = Path(config_path("contract.yaml")).parents[1] / "launch"
+
+
+def test_expert_is_the_default_commander() -> None:
+    controller, robot = bringup_nodes(BringupOptions())
+    assert (controller.executable, robot.executable) == ("trajectory_controller", "simulated_robot")
+    assert controller.parameters["initial_mode"] == "demo"
+    assert (robot.parameters["commander"], robot.parameters["episodes"]) == ("expert", -1)
+
+
+def test_recording_starts_first_and_the_robot_waits_for_it() -> None:
+    nodes = bringup_nodes(BringupOptions(record="bags/live", real_time=False))
+    assert [node.executable for node in nodes] == ["recorder", "trajectory_controller", "simulated_robot"]
+    assert nodes[0].parameters["out"] == "bags/live" and nodes[-1].parameters["wait_for_recorder"]
+    assert nodes[0].parameters["use_sim_time"] and nodes[1].parameters["use_sim_time"]
+    assert "use_sim_time" not in nodes[-1].parameters, "it makes the time"
+
+
+def test_a_policy_commands_instead_of_the_expert() -> None:
+    nodes = bringup_nodes(BringupOptions(commander="policy", policy="runs/demo", episodes=5))
+    assert [node.module for node in nodes][1] == "rise_learning.nodes.policy"
+    assert nodes[0].parameters["initial_mode"] == "policy"
+    assert (nodes[-1].parameters["commander"], nodes[-1].parameters["kind"]) == ("none", "rollout")
+
+
+def test_no_episodes_start_by_themselves_without_anybody_who_commands_them() -> None:
+    assert bringup_nodes(BringupOptions(commander="none"))[-1].parameters["episodes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hardware": "ur5"}, "unknown hardware 'ur5'; known are sim"),
+        ({"real_time": "maybe"}, "real_time must be true or false"),
+        ({"bricks": "two"}, "bricks must be of type int"),
+        ({"policy": "runs/demo"}, "needs commander policy"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(values: dict[str, str], message: str) -> None:
+    with pytest.raises(LaunchError, match=message):
+        BringupOptions.from_strings(values)
+
+
+def test_command_line_takes_both_spellings() -> None:
+    assert bringup.parse(["--bricks", "2", "--real-time", "false"]) == bringup.parse(["bricks:=2", "real_time:=false"])
+
+
+def test_bringup_says_what_is_wrong_before_it_starts_anything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bringup.main(["--bricks", "two"]) == 2
+    assert "LaunchError: bricks must be of type int" in capsys.readouterr().err
+
+
+def test_parameter_files_name_every_parameter_of_the_table() -> None:
+    for node in bringup_nodes(BringupOptions(record="bags")):
+        known = yaml.safe_load(node.parameter_file.read_text())["/**"]["ros__parameters"]
+        assert set(node.parameters) - {"use_sim_time"} <= set(known), node.executable
+
+
+class Recorded:
+    """Stands in for an action of launch: keeps what it was made from. The real ones need an apt install."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.args, self.kwargs = args, kwargs
+
+    def perform(self, context: dict[str, str]) -> str:
+        return context[self.args[0]]
+
+
+@pytest.fixture
+def launch_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {
+        "launch": ("LaunchContext", "LaunchDescription"),
+        "launch.actions": ("DeclareLaunchArgument", "OpaqueFunction", "Shutdown"),
+        "launch.substitutions": ("LaunchConfiguration",),
+        "launch_ros": (),
+        "launch_ros.actions": ("Node",),
+    }
+    for module, classes in names.items():
+        stand_in = types.ModuleType(module)
+        for name in classes:
+            setattr(stand_in, name, type(name, (Recorded,), {}))
+        monkeypatch.setitem(sys.modules, module, stand_in)
+
+
+def launched(file: str, **given: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """Default arguments of a launch file, and its nodes' settings with `given` on top."""
+    actions = runpy.run_path(str(LAUNCH / file))["generate_launch_description"]().args[0]
+    defaults = {action.args[0]: action.kwargs["default_value"] for action in actions[:-1]}
+    return defaults, [node.kwargs for node in actions[-1].kwargs["function"]({**defaults, **given})]
+
+
+@pytest.mark.usefixtures("launch_modules")
+def test_bringup_launch_is_the_table() -> None:
+    defaults, nodes = launched("bringup.launch.py", bricks="2", record="bags", namespace="cell")
+    assert BringupOptions.from_strings(defaults) == BringupOptions()
+    expected = bringup_nodes(BringupOptions(bricks=2, record="bags", namespace="cell"))
+    assert [(n["package"], n["executable"], n["parameters"]) for n in nodes] == [
+        (spec.package, spec.executable, [str(spec.parameter_file), spec.parameters]) for spec in expected
+    ]
+    assert all(node["namespace"] == "cell" for node in nodes)
+
+
+@pytest.mark.usefixtures("launch_modules")
+def test_record_launch_starts_the_recorder_alone() -> None:
+    _, nodes = launched("record.launch.py", out="bags/today", use_sim_time="true")
+    assert [node["executable"] for node in nodes] == ["recorder"]
+    assert nodes[0]["parameters"][1] == {"contract": "contract.yaml", "use_sim_time": True, "out": "bags/today"}
