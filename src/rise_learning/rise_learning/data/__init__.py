@@ -1,0 +1,1 @@
+"""Data: bags -> episodes on the contract's grids -> batches; normalisation and cache."""

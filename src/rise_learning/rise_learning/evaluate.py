@@ -1,0 +1,78 @@
+"""Evaluate a policy in the simulated robot: success rate with Wilson interval, mean rubric score; optionally record bags.
+
+RUN is a run directory (its newest stage is evaluated: self_improved, else policy, else imitation) or a policy directory.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+
+from rise_learning import cli
+from rise_learning.errors import CheckpointError
+from rise_learning.evaluation.agent import DeploymentConfig
+from rise_learning.evaluation.runner import evaluate_policy, summarize
+from rise_learning.policy.checkpoint import META
+from rise_learning.training.run_directory import to_plain, write_json
+
+STAGES = ("self_improved", "policy", "imitation")
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of evaluate."""
+
+    run: Path
+    """Run directory, or the directory of one policy."""
+    task: str = "brick_sorting"
+    episodes: int = 50
+    seed: int = 1_000_000
+    """Seed of the first episode; keep evaluation seeds away from those of demonstrations."""
+    bricks: int = 1
+    """Bricks on the belt, 1 to 4."""
+    record: Path | None = None
+    """Also record the episodes as rollouts into this bag directory."""
+    out: Path | None = None
+    """Write the result as JSON here; default: evaluation.json beside the policy."""
+    workers: int = 2
+    json: bool = False
+    """Print JSON only."""
+    deployment: DeploymentConfig = field(default_factory=DeploymentConfig)
+
+
+def policy_directory(run: Path) -> Path:
+    """`run` itself where it is a policy, else its newest stage."""
+    for candidate in (run, *(run / stage for stage in STAGES)):
+        if (candidate / META).is_file():
+            return candidate
+    raise CheckpointError(f"no policy in {run} ({', '.join(STAGES)}); train one with train_policy")
+
+
+def evaluate(args: Args) -> None:
+    """Run the episodes, print and store the result."""
+    directory = policy_directory(args.run)
+    task = BrickSortingConfig(bricks=args.bricks)
+    seeds = list(range(args.seed, args.seed + args.episodes))
+    results = evaluate_policy(directory, args.deployment, task, seeds, workers=args.workers, record=args.record)
+    summary = {"policy": str(directory), "task": args.task, "bricks": args.bricks, **summarize(results)}
+    write_json(args.out or directory / "evaluation.json", {**summary, "deployment": args.deployment, "results": results})
+    if args.json:
+        print(json.dumps(to_plain(summary)))
+        return
+    low, high = summary["wilson95"]
+    print(
+        f"{directory}: {summary['successes']} of {summary['episodes']} episodes succeeded "
+        f"({summary['success_rate']:.1%}, 95 % {low:.1%} to {high:.1%}), mean score {summary['score_mean']:.2f}"
+    )
+
+
+def main() -> None:
+    cli.run(lambda: evaluate(tyro.cli(Args, description=__doc__)))
+
+
+if __name__ == "__main__":
+    main()

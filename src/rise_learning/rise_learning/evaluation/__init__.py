@@ -1,0 +1,1 @@
+"""Evaluation: episodes in the simulated robot, statistics, report."""

@@ -1,0 +1,39 @@
+"""Success rates with Wilson intervals, ranking with AUC."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+Z95 = 1.959963984540054
+
+
+def wilson_interval(successes: int, episodes: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson score interval of a success rate (E. B. Wilson, 1927), 95 % by default.
+
+    Raises:
+        ValueError: there were no episodes, or more successes than episodes.
+    """
+    if not 0 <= successes <= episodes or episodes == 0:
+        raise ValueError(f"{successes} successes of {episodes} episodes is no rate")
+    rate, spread = successes / episodes, z * z / episodes
+    centre = (rate + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt(rate * (1 - rate) / episodes + spread / (4 * episodes))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def auc(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Probability that a positive scores above a negative, ties half; NaN where one side is empty."""
+    if not len(positive) or not len(negative):
+        return float("nan")
+    difference = np.asarray(positive)[:, None] - np.asarray(negative)[None, :]
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def paired_wins(better: np.ndarray, worse: np.ndarray) -> float:
+    """Share of pairs in which `better[i]` scores above `worse[i]`, ties half; NaN without pairs."""
+    if not len(better):
+        return float("nan")
+    difference = np.asarray(better) - np.asarray(worse)
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())

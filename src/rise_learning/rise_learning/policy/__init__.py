@@ -1,0 +1,1 @@
+"""The advantage-conditioned flow policy."""

@@ -1,0 +1,1 @@
+"""Reinforcement learning in imagination: bins, imagined rollouts, buffer, self-improvement."""

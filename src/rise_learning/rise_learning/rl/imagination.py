@@ -1,0 +1,131 @@
+"""Imagined rollouts: EMA policy -> chunk -> world model -> advantage, chained for a second chunk (Sec. III-C)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """What a world model says of B chunks.
+
+    Attributes:
+        frames: (B, F, V, h, w, 3) uint8 predicted frames.
+        advantage: (B,) Eq. 2.
+    """
+
+    frames: Tensor
+    advantage: np.ndarray
+
+
+class WorldModel(Protocol):
+    """Predicts and judges chunks; states and chunks are in rad and m."""
+
+    def imagine(self, context: Tensor, state: Tensor, chunks: Tensor, instructions: list[str], seed: int) -> Imagined:
+        """From (B, C, V, h, w, 3) uint8 context frames, (B, A) states and (B, K, A) chunks."""
+        ...
+
+
+@dataclass(frozen=True)
+class Starts:
+    """B states to imagine from.
+
+    Attributes:
+        context: (B, C, V, h, w, 3) uint8, oldest first, the last one is now.
+        state: (B, A) float32, rad and m.
+    """
+
+    context: Tensor
+    state: Tensor
+    instructions: list[str]
+
+    def repeat(self, times: int) -> Starts:
+        """Every state `times` times, copies side by side."""
+        return Starts(
+            self.context.repeat_interleave(times, 0),
+            self.state.repeat_interleave(times, 0),
+            [text for text in self.instructions for _ in range(times)],
+        )
+
+
+@dataclass(frozen=True)
+class OnlineSamples:
+    """Imagined experience <o, a, A> of N chunks.
+
+    Attributes:
+        images: (N, history, V, h, w, 3) uint8.
+        state: (N, A); chunks: (N, K, A), rad and m.
+        advantage: (N,) as binned.
+        depth: (N,) 0 for chunks from a recorded state, 1 for chunks from an imagined one.
+        group: (N,) equal for candidates of one state.
+    """
+
+    images: Tensor
+    state: Tensor
+    instructions: list[str]
+    chunks: Tensor
+    advantage: np.ndarray
+    depth: np.ndarray
+    group: np.ndarray
+
+
+def policy_images(context: Tensor, history: tuple[int, ...]) -> Tensor:
+    """The frames of `context` (B, C, ...) that the policy looks at: offsets relative to the last one."""
+    return context[:, [context.shape[1] - 1 + offset for offset in history]]
+
+
+def imagined_rollout(
+    policy: FlowPolicy,
+    world_model: WorldModel,
+    starts: Starts,
+    *,
+    top_bin: int,
+    candidates: int,
+    chunks_per_start: int,
+    within_state: bool,
+    flow_steps: int,
+    rng: np.random.Generator,
+) -> OnlineSamples:
+    """Ask the rollout policy for the best bin (Eq. 7), imagine, judge (Eq. 2); imagined frames feed the next chunk.
+
+    Args:
+        candidates: chunks sampled from each recorded state.
+        within_state: subtract the mean advantage of a state's candidates.
+    """
+    current, found = starts.repeat(candidates), []
+    for depth in range(chunks_per_start):
+        inputs = PolicyInput(
+            policy_images(current.context, policy.config.history),
+            current.state,
+            current.instructions,
+            torch.full((len(current.state),), top_bin),
+        )
+        noise = torch.from_numpy(rng.standard_normal((len(current.state), policy.config.basis_size)).astype(np.float32))
+        chunks = policy.sample(inputs, noise, steps=flow_steps).clone()
+        imagined = world_model.imagine(
+            current.context, current.state, chunks, current.instructions, int(rng.integers(2**31))
+        )
+        group = np.arange(len(chunks)) // candidates
+        advantage = imagined.advantage.copy()
+        if within_state and depth == 0:
+            advantage -= np.repeat(advantage.reshape(-1, candidates).mean(1), candidates)
+        found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group))
+        length = current.context.shape[1]
+        current = Starts(imagined.frames[:, -length:], chunks[:, -1], current.instructions)
+    images, state, chunks, advantage, depths, groups = zip(*found, strict=True)
+    return OnlineSamples(
+        torch.cat(images),
+        torch.cat(state),
+        current.instructions * chunks_per_start,
+        torch.cat(chunks),
+        np.concatenate(advantage),
+        np.concatenate(depths),
+        np.concatenate(groups),
+    )

@@ -1,0 +1,133 @@
+"""The self-improving loop (Sec. III-C): a rollout stage in imagination, a training stage on online and offline chunks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
+from rise_learning.presets import SelfImprovement
+from rise_learning.rl.bins import AdvantageBins
+from rise_learning.rl.buffer import OnlineBuffer
+from rise_learning.rl.imagination import Starts, WorldModel, imagined_rollout
+from rise_learning.training.loop import step_rng
+from rise_learning.training.policy_training import OfflineSamples
+
+ROLLOUT_STREAM = 1_000_003
+"""Keeps random numbers of rollouts apart from those of batches."""
+
+
+@dataclass
+class Statistics:
+    """Counters of a run; integers, so that they add up exactly over a resume."""
+
+    imagined: int = 0
+    clipped: int = 0
+    online: int = 0
+    offline: int = 0
+    bins: list[int] = field(default_factory=list)
+
+    @property
+    def offline_share(self) -> float:
+        return self.offline / max(1, self.online + self.offline)
+
+
+class SelfImprovementLoop:
+    """`before_step` imagines, `loss` trains; both are functions of (seed, step) and of the saved state alone."""
+
+    def __init__(
+        self,
+        policy: FlowPolicy,
+        world_model: WorldModel,
+        offline: OfflineSamples,
+        bins: AdvantageBins,
+        settings: SelfImprovement,
+        seed: int,
+    ) -> None:
+        self.policy, self.world_model, self.offline, self.bins = policy, world_model, offline, bins
+        self.settings, self.seed = settings, seed
+        self.buffer = OnlineBuffer(settings.buffer_size, offline.episodes.instructions)
+        self.statistics = Statistics(bins=[0] * bins.count)
+        self.rollout_policy: FlowPolicy = policy
+
+    def before_step(self, step: int) -> None:
+        """Rollout stage: every `rollout_every` steps, imagine from offline states with the EMA policy (Eq. 7)."""
+        if step % self.settings.rollout_every:
+            return
+        settings, rng = self.settings, step_rng(self.seed + ROLLOUT_STREAM, step)
+        samples = imagined_rollout(
+            self.rollout_policy.eval(),
+            self.world_model,
+            offline_starts(self.offline.episodes, rng, settings.starts_per_rollout),
+            top_bin=self.bins.top,
+            candidates=settings.candidates,
+            chunks_per_start=settings.chunks_per_start,
+            within_state=settings.within_state,
+            flow_steps=settings.flow_steps,
+            rng=rng,
+        )
+        labels = self.bins(samples.advantage)
+        self.buffer.add(samples, labels)
+        self.statistics.imagined += len(labels)
+        self.statistics.clipped += self.bins.clipped(samples.advantage)
+        counts = np.bincount(labels, minlength=self.bins.count + 1)[1:]
+        self.statistics.bins = [total + int(count) for total, count in zip(self.statistics.bins, counts, strict=True)]
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        """Training stage: one batch with the offline share of the settings (Eq. 8)."""
+        rng, size = step_rng(self.seed, step), self.settings.loop.batch_size
+        offline_count = int(np.floor(self.settings.offline_share * size + rng.random()))
+        online_count = size - offline_count
+        parts = []
+        if offline_count:
+            parts.append(self.offline.batch(rng, offline_count, self.policy.config.history))
+        if online_count:
+            parts.append(self.buffer.batch(rng, online_count))
+        self.statistics.offline += offline_count
+        self.statistics.online += online_count
+        inputs = merge_inputs([inputs for inputs, _ in parts])
+        losses = self.policy.loss(inputs, torch.cat([chunks for _, chunks in parts]))
+        return {
+            "loss": losses.mean(),
+            "loss_offline": losses[:offline_count].mean().detach(),
+            "loss_online": losses[offline_count:].mean().detach(),
+            "online_bin_mean": inputs.bins[offline_count:].float().mean(),
+            "imagined": torch.tensor(float(self.statistics.imagined)),
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Buffer and counters as tensors, for the checkpoint."""
+        text = json.dumps(vars(self.statistics)).encode()
+        return {**self.buffer.state(), "statistics": torch.tensor(list(text), dtype=torch.uint8)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        if state:
+            self.buffer.restore(state)
+            self.statistics = Statistics(**json.loads(bytes(state["statistics"].tolist())))
+
+
+def offline_starts(episodes: EpisodeSet, rng: np.random.Generator, count: int) -> Starts:
+    """States drawn from the offline data, those at which at least one frame follows."""
+    everything = np.flatnonzero(episodes.frames_left(np.arange(len(episodes))) > 0)
+    g = rng.choice(everything, count)
+    texts = episodes.instructions
+    return Starts(
+        torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
+        torch.from_numpy(episodes.state[episodes.step_of[g]]),
+        [texts[number] for number in episodes.episode_of[g]],
+    )
+
+
+def merge_inputs(parts: list[PolicyInput]) -> PolicyInput:
+    """One batch of several."""
+    return PolicyInput(
+        torch.cat([part.images for part in parts]),
+        torch.cat([part.state for part in parts]),
+        [text for part in parts for text in part.instructions],
+        torch.cat([part.bins for part in parts]),
+    )

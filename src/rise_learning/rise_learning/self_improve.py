@@ -1,0 +1,95 @@
+"""Improve the warm-up policy in imagination (Sec. III-C), offline from the bags; it goes to OUT/self_improved.
+
+Needs OUT/value, OUT/dynamics and OUT/policy (train_value, train_dynamics, train_policy).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from rise_learning import cli
+from rise_learning.data.loading import load_bags
+from rise_learning.errors import CheckpointError
+from rise_learning.policy.checkpoint import load_policy, save_policy
+from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.presets import PRESET_NAMES, SelfImprovement, get_preset
+from rise_learning.rl.labels import label_bins, recorded_advantages
+from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_learning.rl.self_improvement import SelfImprovementLoop
+from rise_learning.training.loop import Trainer
+from rise_learning.training.policy_training import OfflineSamples
+from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
+from rise_learning.training.world_model_io import load_value, value_of_frames
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of self_improve."""
+
+    bags: tuple[Path, ...] = tyro.MISSING
+    """The offline data: the bags that the warm-up used."""
+    out: Path = tyro.MISSING
+    """Run directory; the policy goes to OUT/self_improved."""
+    preset: str = "tiny"
+    init: Path | None = None
+    """Policy to improve; OUT/policy (warm-up) when not given."""
+    seed: int = 0
+    threads: int = 2
+    training: SelfImprovement = dataclasses.field(default_factory=SelfImprovement)
+
+    @classmethod
+    def from_preset(cls, name: str) -> Args:
+        return cls(preset=name, training=get_preset(name).self_improvement)
+
+
+def train(args: Args) -> None:
+    """Run the loop and write the improved policy and the counters of the run."""
+    cli.use_threads(args.threads)
+    settings = args.training
+    episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
+    start = load_policy(args.init or args.out / "policy", episodes.contract)
+    if start.bins is None:
+        raise CheckpointError(f"{args.init or args.out / 'policy'} has no advantage bins; warm it up with train_policy")
+    policy = start.policy.train().requires_grad_(True)
+    advantages = recorded_advantages(value_of_frames(load_value(args.out / "value", episodes.contract), episodes), episodes)
+    offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, start.bins))
+    world_model = LearnedWorldModel(args.out, episodes.contract, dynamics_steps=settings.dynamics_steps)
+    loop = SelfImprovementLoop(policy, world_model, offline, start.bins, settings, args.seed)
+    run = RunDirectory(args.out / "self_improved")
+    run.save_config(args=args, policy=policy.config, bins=start.bins)
+    trainer = Trainer(
+        policy,
+        loop.loss,
+        dataclasses.replace(settings.loop, seed=args.seed),
+        run,
+        fingerprint={"contract": episodes.contract.digest, "policy": to_plain(policy.config), "frames": len(episodes)},
+        before_step=loop.before_step,
+        extra_state=loop.state,
+    )
+    loop.restore(trainer.resumed_extra)
+    averaged = trainer.ema.module
+    assert isinstance(averaged, FlowPolicy)
+    loop.rollout_policy = averaged
+    trainer.run("self_improve")
+    save_policy(run.path, averaged, episodes.contract, start.bins, f"{args.out.name}/self_improved@{trainer.step}")
+    statistics = loop.statistics
+    write_json(
+        run.path / "statistics.json",
+        {**vars(statistics), "offline_share_realised": statistics.offline_share, "bins_clipped": statistics.clipped},
+    )
+    print(
+        f"self_improve: {statistics.imagined} imagined chunks, offline share {statistics.offline_share:.3f}, "
+        f"{statistics.clipped} advantages outside the bins, per bin {statistics.bins}"
+    )
+
+
+def main() -> None:
+    cli.run(lambda: train(cli.parse(Args.from_preset, PRESET_NAMES)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Train the action-conditioned multi-view dynamics model from bags (Sec. III-A, XI-B); it goes to OUT/dynamics.
+
+Starts from the pre-trained base that ships with the project where it fits the contract; --base none starts from scratch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from rise_worldmodel.batching import TaskCentricSampler
+from rise_worldmodel.config import DynamicsConfig
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.metrics import dynamics_report
+from torch import Tensor
+
+from rise_learning import cli
+from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.data.loading import load_bags
+from rise_learning.data.normalizer import Normalizer
+from rise_learning.errors import DataError
+from rise_learning.presets import PRESET_NAMES, DynamicsTraining, get_preset
+from rise_learning.training.base import find_base
+from rise_learning.training.loop import Trainer, step_seed
+from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
+from rise_learning.training.world_model_io import NORMALIZER_KEY, normalizer_text, save_trained
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of train_dynamics."""
+
+    bags: tuple[Path, ...] = tyro.MISSING
+    """Bags, or directories of bags."""
+    out: Path = tyro.MISSING
+    """Run directory; the model goes to OUT/dynamics."""
+    preset: str = "tiny"
+    base: str = "auto"
+    """Pre-trained dynamics to start from: auto (the shipped one where it fits), none, or a directory."""
+    seed: int = 0
+    threads: int = 2
+    training: DynamicsTraining = dataclasses.field(default_factory=DynamicsTraining)
+
+    @classmethod
+    def from_preset(cls, name: str) -> Args:
+        return cls(preset=name, training=get_preset(name).dynamics)
+
+
+class DynamicsObjective:
+    """Flow-matching loss on complete recorded chunks, task-centric batches."""
+
+    def __init__(self, model: MultiViewDynamics, normalizer: Normalizer, episodes: EpisodeSet, args: Args) -> None:
+        self.model, self.normalizer, self.episodes, self.seed = model, normalizer, episodes, args.seed
+        self.complete = complete_chunks(episodes)
+        tasks = [episodes.episodes[number].task for number in episodes.episode_of[self.complete]]
+        settings = args.training
+        self.sampler = TaskCentricSampler(
+            tasks, settings.loop.batch_size, tasks_per_batch=settings.tasks_per_batch, seed=args.seed
+        )
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        g = self.complete[self.sampler.batch(step)]
+        generator = torch.Generator().manual_seed(step_seed(self.seed, step))
+        return self.model.loss(*clip(self.episodes, g, self.normalizer), generator=generator)
+
+
+def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
+    """Frames whose whole chunk was recorded. Raises DataError where there are none."""
+    everything = np.arange(len(episodes))
+    complete = everything[episodes.frames_left(everything) >= episodes.contract.frames_per_chunk]
+    if not len(complete):
+        raise DataError(f"no episode is longer than one chunk ({episodes.contract.frames_per_chunk} frames)")
+    return complete
+
+
+def clip(episodes: EpisodeSet, g: np.ndarray, normalizer: Normalizer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(context, future, actions, state) of chunks that start at frames g, as MultiViewDynamics.loss takes them."""
+    contract = episodes.contract
+    return (
+        torch.from_numpy(episodes.context(g, contract.context_frames)),
+        torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]),
+        normalizer.normalize(torch.from_numpy(episodes.chunk(g))),
+        normalizer.normalize(torch.from_numpy(episodes.state[episodes.step_of[g]])),
+    )
+
+
+def new_dynamics(episodes: EpisodeSet, image_size: tuple[int, int], seed: int) -> tuple[MultiViewDynamics, Normalizer]:
+    """Fresh dynamics for the contract of `episodes`, with codec and normaliser fitted to them."""
+    contract = episodes.contract
+    torch.manual_seed(seed)
+    model = MultiViewDynamics(
+        DynamicsConfig(
+            views=len(contract.cameras),
+            height=image_size[0],
+            width=image_size[1],
+            action_dim=contract.action_dim,
+            chunk_size=contract.chunk_size,
+            future_frames=contract.frames_per_chunk,
+            context_frames=contract.context_frames,
+        )
+    )
+    normalizer = Normalizer.fit(np.concatenate([episodes.state, episodes.action]))
+    g = np.random.default_rng(seed).permutation(complete_chunks(episodes))[:512]
+    context, future, _, _ = clip(episodes, g, normalizer)
+    model.fit_codec(context, future)
+    return model, normalizer
+
+
+def train(args: Args) -> None:
+    """Train, report on held-out episodes, and write the EMA model."""
+    cli.use_threads(args.threads)
+    settings, size = args.training, get_preset(args.preset).image_size
+    episodes = load_bags(list(args.bags), size)
+    training, held_out = episodes.split(settings.held_out, args.seed)
+    base = find_base(args.base, episodes.contract, size)
+    model, normalizer = base or new_dynamics(training, size, args.seed)
+    run = RunDirectory(args.out / "dynamics")
+    run.save_config(args=args, model=model.config, from_base=base is not None)
+    loop = dataclasses.replace(settings.loop, seed=args.seed)
+    fingerprint = {"contract": episodes.contract.digest, "model": to_plain(model.config), "frames": len(training)}
+    objective = DynamicsObjective(model, normalizer, training, args)
+    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
+    averaged = trainer.run("dynamics")
+    assert isinstance(averaged, MultiViewDynamics)
+    save_trained(run.path, averaged, episodes.contract, **{NORMALIZER_KEY: normalizer_text(normalizer)})
+    chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
+    metrics = dynamics_report(averaged, *clip(held_out, chosen, normalizer), seed=args.seed)
+    write_json(run.path / "held_out.json", metrics)
+    print("dynamics on held-out chunks: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))
+
+
+def main() -> None:
+    cli.run(lambda: train(cli.parse(Args.from_preset, PRESET_NAMES)))
+
+
+if __name__ == "__main__":
+    main()

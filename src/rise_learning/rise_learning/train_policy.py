@@ -1,0 +1,115 @@
+"""Train the policy from bags: warm-up with advantage labels (Sec. III-B), or plain imitation with --imitation.
+
+Warm-up needs a trained value model in --out (train_value), and starts from --init when given.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from rise_learning import cli
+from rise_learning.data.episode_set import DEMONSTRATION, EpisodeSet
+from rise_learning.data.loading import load_bags
+from rise_learning.errors import DataError
+from rise_learning.policy.checkpoint import load_policy, save_policy
+from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.presets import PRESET_NAMES, PolicyTraining, get_preset
+from rise_learning.rl.bins import AdvantageBins
+from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
+from rise_learning.training.loop import Trainer, step_rng
+from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
+from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
+from rise_learning.training.world_model_io import load_value, value_of_frames
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of train_policy."""
+
+    bags: tuple[Path, ...] = tyro.MISSING
+    """Bags, or directories of bags."""
+    out: Path = tyro.MISSING
+    """Run directory; the policy goes to OUT/policy, or OUT/imitation with --imitation."""
+    preset: str = "tiny"
+    imitation: bool = False
+    """Demonstrations only, no advantage labels."""
+    init: Path | None = None
+    """Policy directory to start from, e.g. OUT/imitation."""
+    seed: int = 0
+    threads: int = 2
+    training: PolicyTraining = dataclasses.field(default_factory=PolicyTraining)
+
+    @classmethod
+    def from_preset(cls, name: str) -> Args:
+        return cls(preset=name, training=get_preset(name).policy)
+
+
+def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBins, dict[str, float]]:
+    """Frames to train on with their bins, the bins, and statistics of the labels."""
+    if args.imitation:
+        frames = np.flatnonzero(optimal_frames(episodes))
+        bins = AdvantageBins(-1.0, 1.0)
+        return OfflineSamples(episodes, frames, np.full(len(frames), bins.top)), bins, {}
+    values = value_of_frames(load_value(args.out / "value", episodes.contract), episodes)
+    advantages = recorded_advantages(values, episodes)
+    judged = ~optimal_frames(episodes)
+    if not judged.any():
+        raise DataError("warm-up needs rollouts beside demonstrations; run the policy with evaluate --record first")
+    bins = AdvantageBins.fit(advantages[judged])
+    labels = label_bins(advantages, episodes, bins)
+    counts = np.bincount(labels[judged], minlength=bins.count + 1)[1:]
+    statistics = {"bins_clipped": bins.clipped(advantages[judged]), **{f"bin_{i + 1}": int(c) for i, c in enumerate(counts)}}
+    return OfflineSamples.all_frames(episodes, labels), bins, statistics
+
+
+def build(args: Args, samples: OfflineSamples) -> FlowPolicy:
+    """The policy of --init, or a fresh one fitted to the samples."""
+    contract = samples.episodes.contract
+    if args.init is not None:
+        return load_policy(args.init, contract).policy
+    config = dataclasses.replace(
+        args.training.policy,
+        action_dim=contract.action_dim,
+        chunk_size=contract.chunk_size,
+        view_groups=view_groups(contract.camera_names),
+        image_size=get_preset(args.preset).image_size,
+    )
+    return new_policy(config, samples, args.seed)
+
+
+def train(args: Args) -> None:
+    """Train, and write the EMA policy to its directory."""
+    cli.use_threads(args.threads)
+    episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
+    if args.imitation and not any(e.kind == DEMONSTRATION for e in episodes.episodes):
+        raise DataError("imitation needs demonstrations, and these bags hold none")
+    samples, bins, statistics = label(args, episodes)
+    policy = build(args, samples)
+    name = "imitation" if args.imitation else "policy"
+    run = RunDirectory(args.out / name)
+    loop = dataclasses.replace(args.training.loop, seed=args.seed)
+    run.save_config(args=args, policy=policy.config, loop=loop)
+    write_json(run.path / "labels.json", statistics)
+
+    def loss(step: int) -> dict:
+        inputs, chunks = samples.batch(step_rng(args.seed, step), loop.batch_size, policy.config.history)
+        return {"loss": policy.loss(inputs, chunks).mean()}
+
+    fingerprint = {"contract": episodes.contract.digest, "policy": to_plain(policy.config), "samples": len(samples.frames)}
+    trainer = Trainer(policy, loss, loop, run, fingerprint=fingerprint)
+    averaged = trainer.run(name)
+    assert isinstance(averaged, FlowPolicy)
+    save_policy(run.path, averaged, episodes.contract, bins, f"{args.out.name}/{name}@{trainer.step}")
+
+
+def main() -> None:
+    cli.run(lambda: train(cli.parse(Args.from_preset, PRESET_NAMES)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Train the progress + TD value model from bags (Sec. III-A, Eq. 5 and 6); it goes to OUT/value."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+from rise_worldmodel.config import ValueConfig
+from rise_worldmodel.losses import auxiliary_loss, progress_loss, td_loss, td_target
+from rise_worldmodel.value import ValueModel
+from torch import Tensor
+
+from rise_learning import cli
+from rise_learning.data.episode_set import DEMONSTRATION, EpisodeSet
+from rise_learning.data.loading import load_bags
+from rise_learning.errors import DataError
+from rise_learning.evaluation.statistics import auc
+from rise_learning.presets import PRESET_NAMES, ValueTraining, get_preset
+from rise_learning.training.loop import Trainer, step_rng
+from rise_learning.training.policy_training import view_groups
+from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
+from rise_learning.training.world_model_io import save_trained, value_of_frames
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of train_value."""
+
+    bags: tuple[Path, ...] = tyro.MISSING
+    """Bags, or directories of bags: demonstrations, and rollouts that succeeded and failed."""
+    out: Path = tyro.MISSING
+    """Run directory; the model goes to OUT/value."""
+    preset: str = "tiny"
+    seed: int = 0
+    threads: int = 2
+    training: ValueTraining = dataclasses.field(default_factory=ValueTraining)
+
+    @classmethod
+    def from_preset(cls, name: str) -> Args:
+        return cls(preset=name, training=get_preset(name).value)
+
+
+RubricClasses = tuple[tuple[str, ...], tuple[str, ...]]
+"""(objects, event names) of the auxiliary head."""
+
+
+class ValueObjective:
+    """Loss of one step: progress on successful demonstrations, TD on every episode whose outcome is known."""
+
+    def __init__(
+        self, model: ValueModel, episodes: EpisodeSet, rubric: RubricClasses, settings: ValueTraining, seed: int
+    ) -> None:
+        self.model, self.episodes, self.settings, self.seed = model, episodes, settings, seed
+        demonstrated = episodes.frames_of(DEMONSTRATION, "success")
+        judged = [episodes.frames_of(outcome=outcome) for outcome in ("success", "failure")]
+        if not len(demonstrated):
+            raise DataError("the progress loss (Eq. 5) needs successful demonstrations, and these bags hold none")
+        self.demonstrated, self.judged = demonstrated, np.concatenate(judged)
+        self.rubric = episodes.rubric_state(*rubric) if model.config.auxiliary_dim else None
+        self.success = np.array([episode.outcome == "success" for episode in episodes.episodes])
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        settings, half = self.settings, self.settings.loop.batch_size // 2
+        rng = step_rng(self.seed, step)
+        with_td = step >= settings.progress_only_share * settings.loop.steps
+        g = np.concatenate([rng.choice(self.demonstrated, half), rng.choice(self.judged, half)])
+        output = self.model(*self._inputs(g))
+        expert = torch.arange(len(g)) < half
+        metrics = {"progress": progress_loss(output.value, torch.from_numpy(self.episodes.progress(g)), expert)}
+        metrics["loss"] = metrics["progress"]
+        if with_td:
+            metrics["td"] = td_loss(output.value[half:], self._targets(g[half:]))
+            metrics["loss"] = metrics["loss"] + settings.td_weight * metrics["td"]
+        if self.rubric is not None:
+            metrics["auxiliary"] = auxiliary_loss(output.auxiliary, torch.from_numpy(self.rubric[g]))
+            metrics["loss"] = metrics["loss"] + settings.auxiliary_weight * metrics["auxiliary"]
+        return metrics
+
+    def _inputs(self, g: np.ndarray) -> tuple[Tensor, list[str]]:
+        texts = self.episodes.instructions
+        return torch.from_numpy(self.episodes.frames[g]), [texts[number] for number in self.episodes.episode_of[g]]
+
+    def _targets(self, g: np.ndarray) -> Tensor:
+        following = self.episodes.future_index(g, 1)[:, 0]
+        with torch.no_grad():
+            next_value = self.model(*self._inputs(following)).value
+        return td_target(
+            next_value,
+            torch.from_numpy(following == g),
+            torch.from_numpy(self.success[self.episodes.episode_of[g]]),
+            gamma=self.settings.discount,
+            failure_reward=self.settings.failure_reward,
+        )
+
+
+def value_config(episodes: EpisodeSet, rubric: RubricClasses, image_size: tuple[int, int]) -> ValueConfig:
+    """Encoders by kind of camera, the first one at full resolution; auxiliary outputs where bags hold rubric events."""
+    groups = view_groups(episodes.contract.camera_names)
+    objects, names = rubric
+    return ValueConfig(
+        views=len(groups),
+        height=image_size[0],
+        width=image_size[1],
+        encoder_of_view=groups,
+        full_resolution=tuple(number == 0 for number in range(max(groups) + 1)),
+        auxiliary_dim=len(objects) * (1 + len(names)),
+    )
+
+
+def success_against_failure(model: ValueModel, episodes: EpisodeSet) -> dict[str, float]:
+    """AUC of V at the last frame, and of its mean over the episode, between successes and failures."""
+    values = value_of_frames(model, episodes)
+    success = np.array([episode.outcome == "success" for episode in episodes.episodes])
+    known = np.array([episode.outcome in ("success", "failure") for episode in episodes.episodes])
+    final = values[episodes.last_frame]
+    return {
+        "auc_success_vs_failure": auc(final[success & known], final[~success & known]),
+        "episodes_success": int((success & known).sum()),
+        "episodes_failure": int((~success & known).sum()),
+    }
+
+
+def train(args: Args) -> None:
+    """Train, report on held-out episodes, and write the EMA model."""
+    cli.use_threads(args.threads)
+    settings, size = args.training, get_preset(args.preset).image_size
+    episodes = load_bags(list(args.bags), size)
+    training, held_out = episodes.split(settings.held_out, args.seed)
+    rubric = episodes.rubric_classes()
+    torch.manual_seed(args.seed)
+    model = ValueModel(value_config(episodes, rubric, size))
+    run = RunDirectory(args.out / "value")
+    run.save_config(args=args, model=model.config)
+    loop = dataclasses.replace(settings.loop, seed=args.seed)
+    fingerprint = {"contract": episodes.contract.digest, "model": to_plain(model.config), "frames": len(training)}
+    objective = ValueObjective(model, training, rubric, settings, args.seed)
+    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
+    averaged = trainer.run("value")
+    assert isinstance(averaged, ValueModel)
+    save_trained(run.path, averaged, episodes.contract)
+    metrics = success_against_failure(averaged, held_out)
+    write_json(run.path / "held_out.json", metrics)
+    print(f"value: AUC success against failure {metrics['auc_success_vs_failure']:.3f} on {len(held_out.episodes)} held-out episodes")
+
+
+def main() -> None:
+    cli.run(lambda: train(cli.parse(Args.from_preset, PRESET_NAMES)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Training: one resumable loop, its run directory and its checkpoints."""

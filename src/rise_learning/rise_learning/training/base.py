@@ -1,0 +1,40 @@
+"""The pre-trained base that ships with the project, where it fits the contract at hand (Sec. III-D pre-trains, too)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rise_robot.core.contract import Contract
+from rise_worldmodel.checkpoint import read_metadata
+from rise_worldmodel.dynamics import MultiViewDynamics
+
+from rise_learning.data.normalizer import Normalizer
+from rise_learning.errors import ConfigError
+from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, load_dynamics, load_normalizer
+
+SHIPPED = Path(__file__).resolve().parents[1] / "base"
+"""`base/dynamics/model.safetensors`, made by scripts/pretrain_base.sh."""
+
+
+def find_base(choice: str, contract: Contract, image_size: tuple[int, int]) -> tuple[MultiViewDynamics, Normalizer] | None:
+    """Dynamics to start from.
+
+    Args:
+        choice: "none"; "auto" for the shipped base where it was made under this very contract and frame size; or a
+            directory, which must fit.
+    """
+    if choice == "none":
+        return None
+    directory = SHIPPED / "dynamics" if choice == "auto" else Path(choice)
+    if choice == "auto":
+        if not (directory / FILE).is_file():
+            return None
+        own = Contract.from_yaml(read_metadata(directory / FILE)[CONTRACT_KEY], source=str(directory))
+        if own.digest != contract.digest:
+            return None
+    model = load_dynamics(directory, contract)
+    if (model.config.height, model.config.width) != image_size:
+        if choice == "auto":
+            return None
+        raise ConfigError(f"{directory} works on {model.config.height}x{model.config.width} frames, not {image_size}")
+    return model.requires_grad_(True), load_normalizer(directory)

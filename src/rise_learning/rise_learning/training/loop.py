@@ -1,0 +1,165 @@
+"""The one training loop: seeded by step, resumable after kill -9, with progress, metrics and an EMA of the weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from rise_learning.errors import CheckpointError
+from rise_learning.training.checkpoint import flatten_optimizer, load_latest, restore_optimizer, save_checkpoint
+from rise_learning.training.ema import Ema
+from rise_learning.training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Optimisation of one training."""
+
+    steps: int = 1000
+    """Optimizer steps in all, those before a resume included."""
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    warmup_steps: int = 50
+    """Linear warm-up of the learning rate."""
+    min_lr_ratio: float = 0.1
+    """Cosine decay ends at this share of the learning rate; 1 keeps it constant."""
+    weight_decay: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip_norm: float = 1.0
+    ema_decay: float = 0.995
+    checkpoint_every: int = 500
+    log_every: int = 20
+    seed: int = 0
+
+
+def step_rng(seed: int, step: int) -> np.random.Generator:
+    """Random numbers that depend on (seed, step) alone: a resumed run draws what an unbroken one would have drawn."""
+    return np.random.default_rng([seed, step])
+
+
+def step_seed(seed: int, step: int) -> int:
+    """The same as a seed for torch."""
+    return int(step_rng(seed, step).integers(2**62))
+
+
+def learning_rate_at(step: int, config: LoopConfig) -> float:
+    """Linear warm-up, then cosine to `min_lr_ratio` (Table X)."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    return config.learning_rate * (config.min_lr_ratio + (1 - config.min_lr_ratio) * cosine)
+
+
+class Trainer:
+    """Runs `loss_fn(step) -> {"loss": ..., other scalars}` on `module` for `config.steps` steps.
+
+    Torch's global generator is seeded from (seed, step) before each step, and numpy's draws must come from `step_rng`,
+    so that no random state needs saving.
+
+    Args:
+        module: the trained module; resumed in place.
+        loss_fn: loss of one step; reads `module`.
+        config: optimisation.
+        run: where config, metrics and checkpoints go.
+        fingerprint: what a checkpoint must share with this run to be resumed (data, model config, contract digest).
+        before_step: called with the step before its loss, e.g. to imagine new rollouts with `ema`.
+        extra_state: tensors beside module, EMA and optimizer that resuming needs; a callable that returns them.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        loss_fn: Callable[[int], dict[str, Tensor]],
+        config: LoopConfig,
+        run: RunDirectory,
+        *,
+        fingerprint: dict[str, Any],
+        before_step: Callable[[int], None] | None = None,
+        extra_state: Callable[[], dict[str, Tensor]] | None = None,
+    ) -> None:
+        self.module, self.loss_fn, self.config, self.run_directory = module, loss_fn, config, run
+        self.fingerprint, self.before_step, self.extra_state = fingerprint, before_step, extra_state
+        self.ema = Ema(module, config.ema_decay)
+        self.optimizer = torch.optim.AdamW(
+            [parameter for parameter in module.parameters() if parameter.requires_grad],
+            lr=config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.step = 0
+        self.resumed_extra: dict[str, Tensor] = {}
+        self._resume()
+
+    def _resume(self) -> None:
+        found = load_latest(self.run_directory.checkpoints)
+        if found is None:
+            return
+        sections, meta = found
+        if meta["fingerprint"] != self.fingerprint:
+            raise CheckpointError(
+                f"{self.run_directory.checkpoints} was made with {meta['fingerprint']}, this run has {self.fingerprint}; "
+                "choose another --out, or delete the directory to start again"
+            )
+        self.module.load_state_dict(sections["model"])
+        self.ema.module.load_state_dict(sections["ema"])
+        restore_optimizer(self.optimizer, sections["optimizer"])
+        self.resumed_extra = sections.get("extra", {})
+        self.step = int(meta["step"])
+        self.run_directory.forget_metrics_after(self.step)
+
+    def save(self) -> None:
+        sections = {
+            "model": self.module.state_dict(),
+            "ema": self.ema.module.state_dict(),
+            "optimizer": flatten_optimizer(self.optimizer),
+        }
+        if self.extra_state is not None:
+            sections["extra"] = self.extra_state()
+        save_checkpoint(self.run_directory.checkpoints, self.step, sections, {"fingerprint": self.fingerprint})
+
+    def run(self, description: str) -> nn.Module:
+        """Train to the last step with a progress bar; returns the EMA module."""
+        config, started, first = self.config, time.monotonic(), self.step
+        with tqdm(total=config.steps, initial=self.step, desc=description, unit="step", mininterval=2.0) as bar:
+            while self.step < config.steps:
+                metrics = self._train_step()
+                self.step += 1
+                bar.update()
+                if self.step % config.log_every == 0 or self.step == config.steps:
+                    values = {name: float(value.detach()) for name, value in metrics.items()}
+                    values["steps_per_second"] = (self.step - first) / (time.monotonic() - started)
+                    self.run_directory.log(self.step, values)
+                    bar.set_postfix(loss=f"{values['loss']:.4f}")
+                if self.step % config.checkpoint_every == 0 or self.step == config.steps:
+                    self.save()
+        self.run_directory.close()
+        return self.ema.module
+
+    def _train_step(self) -> dict[str, Tensor]:
+        if self.before_step is not None:
+            self.before_step(self.step)
+        self.module.train()
+        torch.manual_seed(step_seed(self.config.seed, self.step))
+        metrics = self.loss_fn(self.step)
+        loss = metrics["loss"]
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"loss is {float(loss)} at step {self.step}; lower --loop.learning-rate")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
+        rate = learning_rate_at(self.step, self.config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.ema.update(self.module, self.step)
+        return {**metrics, "gradient_norm": norm, "learning_rate": torch.tensor(rate)}

@@ -1,0 +1,77 @@
+"""One directory of one training: resolved config, metrics as JSON lines and TensorBoard, checkpoints, final model."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+
+class RunDirectory:
+    """`path/{config.json, metrics.jsonl, tensorboard/, checkpoints/, model.safetensors}`."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.checkpoints = self.path / "checkpoints"
+        self.metrics = self.path / "metrics.jsonl"
+        self._tensorboard: SummaryWriter | None = None
+
+    def save_config(self, **sections: Any) -> None:
+        """Write the resolved configuration; dataclasses become mappings."""
+        write_json(self.path / "config.json", {name: to_plain(section) for name, section in sections.items()})
+
+    def log(self, step: int, values: dict[str, float]) -> None:
+        """Append one line to metrics.jsonl and to TensorBoard."""
+        with self.metrics.open("a") as stream:
+            stream.write(json.dumps({"step": step, **values}) + "\n")
+        if self._tensorboard is None:
+            self._tensorboard = SummaryWriter(str(self.path / "tensorboard"), purge_step=step)
+        for name, value in values.items():
+            self._tensorboard.add_scalar(name, value, step)
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop lines of steps that a killed run logged past its last checkpoint; they will be logged again."""
+        if not self.metrics.exists():
+            return
+        kept = [line for line in self.metrics.read_text().splitlines() if _step_of(line) <= step]
+        temporary = self.metrics.with_suffix(".tmp")
+        temporary.write_text("".join(line + "\n" for line in kept))
+        os.replace(temporary, self.metrics)
+
+    def close(self) -> None:
+        if self._tensorboard is not None:
+            self._tensorboard.close()
+            self._tensorboard = None
+
+
+def _step_of(line: str) -> float:
+    """Step of a metrics line; a line cut short by kill -9 counts as never written."""
+    try:
+        return json.loads(line)["step"]
+    except (json.JSONDecodeError, KeyError):
+        return float("inf")
+
+
+def to_plain(value: Any) -> Any:
+    """JSON-ready copy of nested dataclasses, mappings, sequences and paths."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(to_plain(value), indent=2) + "\n")
+    os.replace(temporary, path)

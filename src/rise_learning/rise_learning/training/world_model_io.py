@@ -1,0 +1,76 @@
+"""Trained value and dynamics models of a run, and the values of recorded frames."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from rise_robot.core.contract import Contract
+from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.value import ValueModel
+
+from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.data.normalizer import Normalizer
+from rise_learning.errors import CheckpointError
+
+FILE = "model.safetensors"
+CONTRACT_KEY = "contract"
+NORMALIZER_KEY = "normalizer"
+
+
+def save_trained(directory: Path, model: ValueModel | MultiViewDynamics, contract: Contract, **texts: str) -> None:
+    """Write `directory/model.safetensors` with the contract it was trained under."""
+    directory.mkdir(parents=True, exist_ok=True)
+    save_model(directory / FILE, model, metadata={CONTRACT_KEY: contract.to_yaml(), **texts})
+
+
+def load_value(directory: Path, contract: Contract) -> ValueModel:
+    """The value model of train_value. Raises CheckpointError or ContractMismatchError."""
+    model = _load(directory, contract, "train_value")
+    if not isinstance(model, ValueModel):
+        raise CheckpointError(f"{directory} holds {type(model).__name__}, expected a value model (train_value)")
+    return model
+
+
+def load_dynamics(directory: Path, contract: Contract) -> MultiViewDynamics:
+    """The dynamics model of train_dynamics. Raises CheckpointError or ContractMismatchError."""
+    model = _load(directory, contract, "train_dynamics")
+    if not isinstance(model, MultiViewDynamics):
+        raise CheckpointError(f"{directory} holds {type(model).__name__}, expected dynamics (train_dynamics)")
+    return model
+
+
+def _load(directory: Path, contract: Contract, command: str) -> ValueModel | MultiViewDynamics:
+    path = directory / FILE
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist; run {command} with the same --out first")
+    own = Contract.from_yaml(read_metadata(path)[CONTRACT_KEY], source=str(path))
+    own.require_same(contract, ours=f"checkpoint {path}", theirs="the data")
+    return load_model(path)
+
+
+@torch.inference_mode()
+def value_of_frames(model: ValueModel, episodes: EpisodeSet, batch: int = 256) -> np.ndarray:
+    """(N,) V of every frame of `episodes`."""
+    texts, values = episodes.instructions, np.empty(len(episodes), np.float32)
+    for start in range(0, len(episodes), batch):
+        g = np.arange(start, min(start + batch, len(episodes)))
+        words = [texts[number] for number in episodes.episode_of[g]]
+        values[g] = model.eval()(torch.from_numpy(episodes.frames[g]), words).value.numpy()
+    return values
+
+
+def normalizer_text(normalizer: Normalizer) -> str:
+    """JSON of a normaliser, kept in the metadata of the dynamics checkpoint."""
+    return json.dumps({"mean": normalizer.mean.tolist(), "std": normalizer.std.tolist()})
+
+
+def load_normalizer(directory: Path) -> Normalizer:
+    """The normaliser that the dynamics of `directory` were trained with."""
+    raw = json.loads(read_metadata(directory / FILE)[NORMALIZER_KEY])
+    normalizer = Normalizer(len(raw["mean"]))
+    normalizer.load_state_dict({name: torch.tensor(values) for name, values in raw.items()})
+    return normalizer
