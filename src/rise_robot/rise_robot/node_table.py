@@ -90,7 +90,7 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
         )
     )
     if options.policy:
-        nodes.append(NodeSpec("rise_learning", "policy", {**common, "run": options.policy}))
+        nodes.append(policy(options.policy, common))
     if simulated:
         nodes.append(_simulated_robot(options))
     return tuple(nodes)
@@ -99,6 +99,11 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
 def recorder(directory: str, common: Mapping[str, Any]) -> NodeSpec:
     """The recorder alone, as launch/record.launch.py starts it beside a running robot."""
     return NodeSpec("rise_robot", "recorder", {**common, "out": directory})
+
+
+def policy(run: str, common: Mapping[str, Any]) -> NodeSpec:
+    """The policy of a run, as launch/policy.launch.py starts it beside a running robot."""
+    return NodeSpec("rise_learning", "policy", {**common, "run": run})
 
 
 def _simulated_robot(options: BringupOptions) -> NodeSpec:

@@ -123,3 +123,10 @@ def test_record_launch_starts_the_recorder_alone() -> None:
     _, nodes = launched("record.launch.py", out="bags/today", use_sim_time="true")
     assert [node["executable"] for node in nodes] == ["recorder"]
     assert nodes[0]["parameters"][1] == {"contract": "contract.yaml", "use_sim_time": True, "out": "bags/today"}
+
+
+@pytest.mark.usefixtures("launch_modules")
+def test_policy_launch_starts_the_policy_alone() -> None:
+    _, nodes = launched("policy.launch.py", run="runs/demo")
+    assert [(node["package"], node["executable"]) for node in nodes] == [("rise_learning", "policy")]
+    assert nodes[0]["parameters"][1]["run"] == "runs/demo"

@@ -73,10 +73,18 @@ def test_malformed_and_out_of_order_messages_are_refused() -> None:
         buffer.add_frame("top", 0, FILES[0])
 
 
-def test_clear_forgets_what_was_before_a_reset() -> None:
-    buffer = filled([0, 400], [0, 200, 300, 400])
-    assert buffer.latest_ns() == 400 * MS
-    buffer.observation(400 * MS)
-    buffer.clear()
+def test_nothing_from_before_an_episode_is_seen_in_it() -> None:
+    buffer = filled([300, 400, 500], [200, 267, 333, 400, 467])
+    buffer.begin(400 * MS)
+    seen = buffer.observation(467 * MS).frames["top"]
+    np.testing.assert_array_equal(seen, [decode_jpeg(FILES[i]) for i in (3, 3, 3, 4)])
+    buffer.begin(600 * MS)
     with pytest.raises(ObservationError, match="no message yet"):
-        buffer.observation(400 * MS)
+        buffer.observation(600 * MS)
+    assert buffer.latest_ns() is None
+
+
+def test_history_may_be_chosen() -> None:
+    buffer = filled([0, 490], [200, 267, 333, 400, 467])
+    seen = buffer.observation(490 * MS, history=(-3, 0)).frames["top"]
+    np.testing.assert_array_equal(seen, [decode_jpeg(FILES[i]) for i in (1, 4)])

@@ -8,6 +8,7 @@ an ObservationError, never a zero or an old picture.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -28,7 +29,7 @@ class Observation:
     Attributes:
         stamp_ns: the time that a chunk answering this observation carries.
         state: (A,) float32 joint positions, rad; gripper in m.
-        frames: per camera (C, H, W, 3) uint8 RGB at frame rate, oldest first.
+        frames: per camera (len(history), H, W, 3) uint8 RGB.
     """
 
     stamp_ns: int
@@ -63,8 +64,9 @@ class _Stream(Generic[T]):
             raise ObservationError(f"{self.name}: {ages.max():.3f} s old, at most {self.max_age_s:g} s")
         return [self._items[i][1] for i in index]
 
-    def clear(self) -> None:
-        self._items.clear()
+    def forget_before(self, stamp_ns: int) -> None:
+        while self._items and self._items[0][0] < stamp_ns:
+            self._items.popleft()
 
 
 class ObservationBuffer:
@@ -78,6 +80,7 @@ class ObservationBuffer:
     def __init__(self, contract: Contract, history_s: float = 1.0) -> None:
         self._contract = contract
         span = history_s + contract.context_frames * contract.actions_per_frame * contract.control_period_s
+        self._begin_ns = 0
         self._joints = _Stream[np.ndarray]("joint_states", contract.joint_state_max_age_s, 64 + round(span * 500))
         self._frames = {
             camera.name: _Stream[bytes](camera.compressed_topic, camera.max_age_s, 8 + round(2 * span * camera.rate_hz))
@@ -95,11 +98,12 @@ class ObservationBuffer:
         """Take one JPEG file of a camera. Raises ObservationError when it is out of order."""
         self._frames[camera].add(stamp_ns, jpeg)
 
-    def clear(self) -> None:
-        """Forget everything: nothing from before a reset may reach the policy."""
-        self._joints.clear()
+    def begin(self, stamp_ns: int) -> None:
+        """An episode begins: nothing from before may reach the policy; its first frame stands for earlier ones."""
+        self._begin_ns = stamp_ns
+        self._joints.forget_before(stamp_ns)
         for stream in self._frames.values():
-            stream.clear()
+            stream.forget_before(stamp_ns)
 
     def latest_ns(self) -> int | None:
         """The newest time for which every stream has a message at or after it; None while one has none."""
@@ -107,16 +111,18 @@ class ObservationBuffer:
         known = [stamp for stamp in newest if stamp is not None]
         return min(known) if len(known) == len(newest) else None
 
-    def observation(self, now_ns: int, frames: int | None = None) -> Observation:
+    def observation(self, now_ns: int, history: Sequence[int] | None = None) -> Observation:
         """What was known at `now_ns`.
 
         Args:
-            frames: how many frames of history; None for the contract's context_frames.
+            history: which frames, relative to now, at frame rate, e.g. (-3, 0); None for all context frames.
 
         Raises:
             ObservationError: a stream is missing or stale at `now_ns` or at a frame of the history.
         """
-        times = history_times(now_ns, frames or self._contract.context_frames, self._contract)
+        offsets = range(1 - self._contract.context_frames, 1) if history is None else history
+        grid = history_times(now_ns, 1 - min(offsets), self._contract)
+        times = np.maximum(grid[[offset - 1 for offset in offsets]], self._begin_ns)
         state = self._joints.at(np.array([now_ns], dtype=np.int64))[0]
         views = {}
         for camera in self._contract.cameras:

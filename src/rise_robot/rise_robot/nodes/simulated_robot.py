@@ -70,6 +70,7 @@ class SimulatedRobotNode:
         node.create_timer(1.0, self._diagnose)
         self._clock = None if self._real_time else node.create_publisher(Clock, "/clock", qos.SENSOR)
         self._expert: BrickSortingExpert | None = None
+        self._first_step = 0
         self._step, self._stamp, self._done, self._pause, self._next_seed = 0, 0, 0, 0, self._seed
         self._pacer: Pacer | None = None
         self._free = True
@@ -139,7 +140,7 @@ class SimulatedRobotNode:
         self._sensors.publish_joints(self._stamp)
         if self._expert is not None and self.robot.outcome == "running":
             self._target.publish(conversions.target_message(self.contract, self._stamp, self._expert.action()))
-        self._sensors.publish_frames(self._stamp, self._step)
+        self._sensors.publish_frames(self._stamp, self._step - self._first_step)
         self._step += 1
         return True
 
@@ -204,6 +205,7 @@ class SimulatedRobotNode:
 
     def _reset(self, seed: int) -> None:
         self.robot.reset(seed)
+        self._first_step = self._step  # every camera sees the first instant of an episode
         self._gate.close()
         if self._commander == "expert":
             self._expert = BrickSortingExpert(self.robot, np.random.default_rng(seed))

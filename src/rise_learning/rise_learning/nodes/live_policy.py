@@ -1,0 +1,69 @@
+"""A checkpoint that answers live observations: the same steps as in evaluation and training, no ROS."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rise_learning.data.loading import resize_frame
+from rise_learning.evaluation.agent import DeploymentConfig, sample_once
+from rise_learning.policy.checkpoint import load_policy
+from rise_learning.policy.flow_policy import PolicyInput
+from rise_robot.core.contract import Contract
+from rise_robot.core.observation_buffer import Observation
+
+
+def policy_input(
+    seen: Observation, contract: Contract, image_size: tuple[int, int], instruction: str, advantage_bin: int
+) -> PolicyInput:
+    """What the policy is conditioned on, a batch of one; the frames equal those that training makes of a bag."""
+    views = [[resize_frame(frame, image_size) for frame in seen.frames[name]] for name in contract.camera_names]
+    images = np.stack([np.stack(frames) for frames in views], axis=1)  # (history, V, h, w, 3)
+    return PolicyInput(
+        torch.from_numpy(images)[None],
+        torch.from_numpy(seen.state)[None],
+        [instruction],
+        torch.tensor([advantage_bin]),
+    )
+
+
+class LivePolicy:
+    """Args:
+        directory: what save_policy wrote.
+        contract: of the robot; must be the checkpoint's own.
+        advantage_bin, flow_steps, guidance: see DeploymentConfig.
+        seed: of the sampling noise.
+
+    Attributes:
+        version: of the policy.
+        history: frames that it looks at, relative to now, at frame rate.
+    """
+
+    def __init__(
+        self, directory: Path, contract: Contract, *, advantage_bin: int, flow_steps: int, guidance: float, seed: int
+    ) -> None:
+        trained = load_policy(directory, contract)
+        self._policy, self._contract, self.version = trained.policy, contract, trained.version
+        self._config = DeploymentConfig(advantage_bin=advantage_bin, flow_steps=flow_steps, guidance=guidance)
+        self._rng = np.random.default_rng(seed)
+        self.history = trained.policy.config.history
+
+    def infer(self, seen: Observation, instruction: str) -> np.ndarray:
+        """(K, A) absolute commands, rad and m, that follow the observation."""
+        inputs = policy_input(
+            seen, self._contract, self._policy.config.image_size, instruction, self._config.advantage_bin
+        )
+        return np.asarray(sample_once(self._policy, inputs, self._rng, self._config)[0], dtype=float)
+
+    def warm_up(self) -> float:
+        """One inference on a grey picture; how long it took, s."""
+        begin = time.monotonic()
+        frames = {
+            camera.name: np.full((len(self.history), camera.height, camera.width, 3), 128, np.uint8)
+            for camera in self._contract.cameras
+        }
+        self.infer(Observation(0, np.zeros(self._contract.action_dim, np.float32), frames), "")
+        return time.monotonic() - begin

@@ -1,0 +1,204 @@
+"""The policy as a node: observations in, action chunks out, in a thread of its own and never in the control loop's way.
+
+A lifecycle node. configure: loads the checkpoint, checks its contract and runs the warm-up inference, which never
+counts as latency. activate: subscribes and answers observations. By itself (parameter autostart) it does both.
+Subscribes: joint_states, camera/*/image_raw/compressed, episode/status.
+Publishes: policy/action_chunk, policy/status (once per inference), /diagnostics (1 Hz).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import torch
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from rise_learning.errors import RiseLearningError
+from rise_learning.evaluate import policy_directory
+from rise_learning.nodes.live_policy import LivePolicy
+from rise_msgs.msg import ActionChunk, PolicyStatus
+from rise_robot.core.chunk import Chunk
+from rise_robot.core.errors import ObservationError, RiseRobotError
+from rise_robot.core.observation_buffer import Observation
+from rise_robot.nodes import conversions, qos, runtime
+from rise_robot.nodes.observation_subscriber import ObservationSubscriber
+from rise_robot.nodes.runtime import declare
+
+WAIT_S = 0.1
+
+
+class _Lifecycle(LifecycleNode):
+    """Transitions delegate to the PolicyNode."""
+
+    owner: PolicyNode
+
+    def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
+        return self.owner.configure()
+
+    def on_activate(self, _: LifecycleState) -> TransitionCallbackReturn:
+        return self.owner.activate()
+
+    def on_deactivate(self, _: LifecycleState) -> TransitionCallbackReturn:
+        return self.owner.deactivate()
+
+    def on_cleanup(self, _: LifecycleState) -> TransitionCallbackReturn:
+        return self.owner.cleanup()
+
+
+class PolicyNode:
+    """Declares, wires, delegates: what a policy sees is ObservationSubscriber's, what it answers LivePolicy's."""
+
+    def __init__(self) -> None:
+        self.node = node = _Lifecycle("policy")
+        node.owner = self
+        self.contract = runtime.declare_contract(node)
+        self._declare()
+        self._chunks = node.create_publisher(ActionChunk, "policy/action_chunk", qos.offered_command(1.0))
+        self._status = node.create_publisher(PolicyStatus, "policy/status", qos.LATCHED)
+        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        node.create_timer(1.0, self._diagnose)
+        self._policy: LivePolicy | None = None
+        self._inputs: ObservationSubscriber | None = None
+        self._inferences, self._last_ns, self._fault = 0, 0, ""
+        self._latencies: deque[float] = deque(maxlen=300)
+
+    def _declare(self) -> None:
+        node = self.node
+        self._run = declare(node, "run", "", "Run directory (its newest stage), or the directory of one policy.")
+        self._autostart = declare(node, "autostart", True, "Configure and activate at the start.")
+        self._bin = declare(
+            node, "advantage_bin", 10, "Bin asked for; deployment asks for the top one.", low=0, high=10
+        )
+        self._replan_steps = declare(
+            node, "replan_steps", 10, "Control periods between two observations that are answered.", low=1, high=50
+        )
+        self._flow_steps = declare(node, "flow_steps", 5, "Euler steps of one inference.", low=1, high=100)
+        self._guidance = declare(node, "guidance", 1.0, "Guidance on the bin; 1 is off.", low=0.0, high=20.0)
+        self._seed = declare(node, "seed", 0, "Seed of the sampling noise.", low=0, high=2**31)
+        self._instruction = declare(node, "instruction", "", "Used while no episode/status gives one.")
+        torch.set_num_threads(declare(node, "threads", 1, "Threads of one inference.", low=1, high=64))
+
+    def run(self, stop: threading.Event) -> None:
+        if self._autostart:
+            self.node.trigger_configure()
+            if self._fault:
+                raise RiseLearningError(self._fault)
+            self.node.trigger_activate()
+        while not stop.is_set():
+            inputs, policy = self._inputs, self._policy
+            if inputs is None or policy is None:
+                stop.wait(WAIT_S)
+            else:
+                self._answer(inputs, policy)
+
+    def close(self) -> None:
+        self.deactivate()
+
+    def configure(self) -> TransitionCallbackReturn:
+        """Load and warm up; a checkpoint that does not fit the contract is an error that names both."""
+        self._report(PolicyStatus.STATE_WARMUP)
+        try:
+            self._policy = LivePolicy(
+                policy_directory(Path(self._run)), self.contract, advantage_bin=self._bin,
+                flow_steps=self._flow_steps, guidance=self._guidance, seed=self._seed,
+            )  # fmt: skip
+        except (RiseLearningError, RiseRobotError) as error:
+            self._fault = str(error)
+            self.node.get_logger().error(self._fault)
+            self._report(PolicyStatus.STATE_ERROR)
+            return TransitionCallbackReturn.FAILURE
+        seconds = self._policy.warm_up()
+        self.node.get_logger().info(f"{self._policy.version}: ready, warm-up took {seconds:.3f} s")
+        self._report(PolicyStatus.STATE_READY)
+        return TransitionCallbackReturn.SUCCESS
+
+    def activate(self) -> TransitionCallbackReturn:
+        self._inferences, self._fault = 0, ""
+        self._latencies.clear()
+        self._inputs = ObservationSubscriber(self.node, self.contract)
+        return TransitionCallbackReturn.SUCCESS
+
+    def deactivate(self) -> TransitionCallbackReturn:
+        inputs, self._inputs = self._inputs, None
+        if inputs is not None:
+            inputs.close()
+            self._report(PolicyStatus.STATE_READY)
+        return TransitionCallbackReturn.SUCCESS
+
+    def cleanup(self) -> TransitionCallbackReturn:
+        self._policy = None
+        return TransitionCallbackReturn.SUCCESS
+
+    def _answer(self, inputs: ObservationSubscriber, policy: LivePolicy) -> None:
+        """One observation, one chunk; a stream that is missing or stale means no inference."""
+        due_ns = self._last_ns + round((self._replan_steps - 0.5) * 1e9 * self.contract.control_period_s)
+        if inputs.begin_ns > self._last_ns:
+            due_ns = inputs.begin_ns  # the first observation of an episode does not wait
+        try:
+            seen = inputs.observe(due_ns, policy.history, WAIT_S)
+        except ObservationError as error:
+            self._wait_for_streams(str(error))
+            return
+        if seen is None or self._age_s(seen.stamp_ns) > self.contract.chunk_max_age_s:
+            if self._last_ns and self._age_s(due_ns) > self.contract.chunk_max_age_s:
+                self._wait_for_streams("no new observation")
+            return
+        self._publish(seen, policy.infer(seen, inputs.instruction or self._instruction), policy.version)
+
+    def _publish(self, seen: Observation, actions: np.ndarray, version: str) -> None:
+        chunk = Chunk(seen.stamp_ns, actions, version, self._bin)
+        self._chunks.publish(conversions.chunk_message(chunk, self.contract))
+        self._last_ns, self._inferences = seen.stamp_ns, self._inferences + 1
+        self._latencies.append(self._age_s(seen.stamp_ns))
+        if self._fault:
+            self.node.get_logger().info("observations are back")
+            self._fault = ""
+        self._report(PolicyStatus.STATE_RUNNING)
+
+    def _wait_for_streams(self, fault: str) -> None:
+        if not self._fault:
+            self.node.get_logger().warning(f"no inference: {fault}")
+            self._report(PolicyStatus.STATE_WAITING)
+        self._fault = fault
+
+    def _age_s(self, stamp_ns: int) -> float:
+        return (self.node.get_clock().now().nanoseconds - stamp_ns) * 1e-9
+
+    def _report(self, state: str) -> None:
+        self._status.publish(
+            PolicyStatus(
+                header=conversions.to_header(self._last_ns),
+                policy_version=self._policy.version if self._policy else "",
+                value=float("nan"),
+                advantage_bin=self._bin,
+                latency_s=self._latencies[-1] if self._latencies else float("nan"),
+                inferences=self._inferences,
+                state=state,
+            )
+        )
+
+    def _diagnose(self) -> None:
+        latencies = list(self._latencies) or [float("nan")]
+        values: dict[str, object] = {
+            "version": self._policy.version if self._policy else "",
+            "inferences": self._inferences,
+            "latency_p50_ms": float(np.percentile(latencies, 50)) * 1e3,
+            "latency_p99_ms": float(np.percentile(latencies, 99)) * 1e3,
+        }
+        if self._inputs is not None:
+            values |= {f"refused/{topic}": count for topic, count in self._inputs.refused.items()}
+        level = DiagnosticStatus.ERROR if self._fault else DiagnosticStatus.OK
+        self._diagnostics.publish(runtime.diagnostics(self.node, level, self._fault or "answering", values))
+
+
+def main() -> int:
+    return runtime.run(PolicyNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
