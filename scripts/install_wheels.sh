@@ -188,8 +188,9 @@ main() {
     step requirements install_requirements requirements scripts/patch_wheels.py
     step rise_msgs build_rise_msgs requirements/ros.txt src/rise_msgs/msg src/rise_msgs/srv src/rise_msgs/action \
         src/rise_msgs/CMakeLists.txt src/rise_msgs/package.xml
-    step packages install_packages scripts/link_packages.py src/rise_robot/setup.py src/rise_worldmodel/setup.py \
-        src/rise_learning/setup.py src/rise_robot/package.xml src/rise_worldmodel/package.xml src/rise_learning/package.xml
+    step packages install_packages scripts/link_packages.py src/rise_{robot,worldmodel,learning}/{setup.py,package.xml} \
+        src/rise_robot/rise_robot/__init__.py src/rise_worldmodel/rise_worldmodel/__init__.py \
+        src/rise_learning/rise_learning/__init__.py
     step rendering check_rendering scripts/check_rendering.py requirements/robot.txt
     touch "$state/complete"
 }
