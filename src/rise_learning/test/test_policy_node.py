@@ -48,9 +48,10 @@ def test_live_frames_equal_bag_frames(tmp_path: Path, monkeypatch: pytest.Monkey
     size, history = (48, 64), (-3, 0)
     bag = load_bags([tmp_path / "bag"], size, workers=1)
     (episode,) = read_episodes(tmp_path / "bag")
-    messages = [(int(stamp), "", position) for stamp, position in zip(episode.joint_stamps, episode.joint_positions)]
+    joints = zip(episode.joint_stamps, episode.joint_positions, strict=True)
+    messages = [(int(stamp), "", position) for stamp, position in joints]
     for camera, (stamps, files) in episode.images.items():
-        messages += [(int(stamp), camera, file) for stamp, file in zip(stamps, files)]
+        messages += [(int(stamp), camera, file) for stamp, file in zip(stamps, files, strict=True)]
     messages.sort(key=lambda message: (message[0], message[1] == ""))
     buffer, frame = ObservationBuffer(TINY), 0
     buffer.begin(int(episode.joint_stamps[0]))

@@ -19,7 +19,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from rise_robot.core.contract import Contract, config_path
-from rise_robot.core.errors import ContractError, RiseRobotError
+from rise_robot.core.errors import ContractError
 from rise_robot.processes import PARENT_ENV
 
 T = TypeVar("T", bool, int, float, str)
@@ -129,7 +129,7 @@ def _close(runnable: Runnable | None, failure: list[BaseException]) -> None:
 
 
 def _report(error: BaseException) -> None:
-    if isinstance(error, RiseRobotError):
+    if type(error).__module__.startswith("rise_"):  # raised on purpose, the message says what to do
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
     else:
         traceback.print_exception(error, file=sys.stderr)
