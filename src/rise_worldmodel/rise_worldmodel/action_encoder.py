@@ -22,7 +22,7 @@ class ActionEncoder(nn.Module):
             nn.SiLU(),
             nn.Linear(2 * config.dim, config.dim),
         )
-        self.context = nn.Parameter(torch.zeros(config.context_groups, config.dim))
+        self.context = nn.Parameter(torch.zeros(config.context_groups if config.context_tokens else 0, config.dim))
         self.frame = nn.Linear(per_frame + state, token_dim)
         self.frame_position = nn.Parameter(torch.randn(config.future_frames, token_dim) * 0.5)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
 from rise_worldmodel.config import CodecConfig
 from rise_worldmodel.errors import ShapeError
 
+PORTION = 4
+"""Clips worked on at a time: intermediate blocks stay near the cache, three times faster than a batch at once."""
+
+STILL = 0.03
+"""Intensity difference (of 1) to the reference below which a decoded pixel counts as standing still."""
+
 
 class PatchPcaCodec(nn.Module):
     """Principal components of (frames_per_group, patch, patch, 3) blocks, in units of [0, 1] intensities.
 
-    With a `reference` frame the codec works on the difference to it: what stands still is then exact, and the
-    components are spent on what moves. `fit` once on training clips; the components live in the state dict.
+    `fit` once on training clips; the components live in the state dict. Decoding beside a `reference` frame (the last
+    one that was seen) returns the reference's own pixels where nothing changed, free of the codec's error.
     """
 
     basis: Tensor
@@ -38,72 +42,84 @@ class PatchPcaCodec(nn.Module):
         self.register_buffer(f"{prefix}scale", torch.ones(channels))
 
     @torch.no_grad()
-    def fit(self, frames: Tensor, reference: Tensor | None = None, *, max_patches: int = 16384, seed: int = 0) -> None:
-        """Principal components of (a random part of) the blocks of `frames`.
-
-        Args:
-            frames: (N, F, V, H, W, 3) uint8.
-            reference: (N, V, H, W, 3) uint8, subtracted from every frame of its clip; also the frames from which the
-                content components are fitted (the last frames of the clips where absent).
-            max_patches: blocks used.
-        """
+    def fit(self, frames: Tensor, *, max_patches: int = 16384, seed: int = 0) -> None:
+        """Principal components of (a random part of) the blocks of `frames` (N, F, V, H, W, 3) uint8."""
         generator = torch.Generator().manual_seed(seed)
-        per_clip = self._blocks(frames[:1], None).shape[1:-1].numel()
-        clips = torch.randperm(len(frames), generator=generator)[: max(1, -(-max_patches // per_clip))]
-        chosen = None if reference is None else reference[clips]
-        blocks = self._blocks(frames[clips], chosen).flatten(0, -2) / 255.0
+        per_clip = self._blocks(frames[:1]).shape[1:-1].numel()
+        clips = _some(len(frames), -(-max_patches // per_clip), generator)
+        blocks = self._blocks(frames[clips]).flatten(0, -2) / 255.0
         self._assign("", *_components(blocks, self.config.channels, self.config.whitening, generator))
         if self.config.content_channels:
-            stills = (frames[:, -1] if reference is None else reference)[_some(len(frames), 2048, generator)]
-            blocks = self._content_blocks(stills).flatten(0, -2) / 255.0
+            stills = frames[_some(len(frames), 2048, generator), -1]
+            blocks = self._still_blocks(stills).flatten(0, -2) / 255.0
             blocks = blocks[_some(len(blocks), max_patches, generator)]
-            self._assign(
-                "content_", *_components(blocks, self.config.content_channels, self.config.whitening, generator)
-            )
+            parts = _components(blocks, self.config.content_channels, self.config.whitening, generator)
+            self._assign("content_", *parts)
 
     def _assign(self, prefix: str, basis: Tensor, mean: Tensor, scale: Tensor) -> None:
         for name, value in (("basis", basis), ("mean", mean), ("scale", scale)):
             getattr(self, prefix + name).copy_(value)
 
-    def encode(self, frames: Tensor, reference: Tensor | None = None) -> Tensor:
-        """(B, F, V, H, W, 3) uint8, reference (B, V, H, W, 3) uint8 -> (B, G, V, h, w, channels)."""
-        return torch.cat([self._project(self._blocks(*clip)) for clip in _portions(frames, reference)])
+    def encode(self, frames: Tensor) -> Tensor:
+        """(B, F, V, H, W, 3) uint8 -> (B, G, V, h, w, channels)."""
+        weight = self.basis / self.scale
+        parts = [self._product(self._blocks(clips), weight, self.mean) for clips in frames.split(PORTION)]
+        return torch.cat(parts)
 
-    def decode(self, latents: Tensor, reference: Tensor | None = None) -> Tensor:
-        """(B, G, V, h, w, channels) -> (B, F, V, H, W, 3) uint8."""
-        n, p = self.config.frames_per_group, self.config.patch
-        weight = (255.0 * self.basis * self.scale).T
-        bias = 255.0 * self.mean
-        videos = []
-        for part, still in _portions(latents, reference):
-            _, groups, views, rows, columns, _ = part.shape
-            blocks = torch.addmm(bias.to(part.dtype), part.flatten(0, -2), weight.to(part.dtype)).float()
-            blocks = blocks.view(-1, groups, views, rows, columns, n, p * p * 3)
-            if still is not None:
-                blocks += self._content_blocks(still)[:, None, :, :, :, None]
-            pixels = blocks.round_().clamp_(0.0, 255.0).to(torch.uint8)
-            pixels = pixels.view(-1, groups, views, rows, columns, n, p, p, 3).permute(0, 1, 5, 2, 3, 6, 4, 7, 8)
-            videos.append(pixels.reshape(-1, groups * n, views, rows * p, columns * p, 3))
-        return torch.cat(videos)
+    def encode_still(self, frame: Tensor) -> Tensor:
+        """(B, V, H, W, 3) uint8 -> (B, V, h, w, channels): latents of a group in which this frame stands still."""
+        n = self.config.frames_per_group
+        weight = (self.basis / self.scale).unflatten(0, (n, -1)).sum(0)
+        return self._product(self._still_blocks(frame), weight, None) - self.mean @ (self.basis / self.scale)
 
     def encode_content(self, frame: Tensor) -> Tensor:
         """(B, V, H, W, 3) uint8 -> (B, V, h, w, content_channels): what the patches of one frame show."""
-        blocks = self._content_blocks(frame)
-        flat = (blocks.flatten(0, -2) / 255.0 - self.content_mean) @ (self.content_basis / self.content_scale)
-        return flat.view(*blocks.shape[:-1], -1)
+        return self._product(self._still_blocks(frame), self.content_basis / self.content_scale, self.content_mean)
 
-    def _project(self, blocks: Tensor) -> Tensor:
-        weight = self.basis / self.scale
-        flat = torch.addmm(-self.mean @ weight, blocks.flatten(0, -2), weight / 255.0)
-        return flat.view(*blocks.shape[:-1], -1)
+    def decode(self, latents: Tensor, reference: Tensor | None = None) -> Tensor:
+        """(B, G, V, h, w, channels) -> (B, F, V, H, W, 3) uint8.
+
+        Args:
+            reference: (B, V, H, W, 3) uint8, the last frame that was seen: its pixels replace those that stand still.
+        """
+        portions = latents.split(PORTION)
+        references = [None] * len(portions) if reference is None else reference.split(PORTION)
+        return torch.cat([self._decode(*pair) for pair in zip(portions, references, strict=True)])
+
+    def _decode(self, latents: Tensor, reference: Tensor | None) -> Tensor:
+        batch, groups, views, rows, columns, _ = latents.shape
+        n, p = self.config.frames_per_group, self.config.patch
+        blocks = self._inverse(latents)
+        if reference is not None:
+            coded = self._inverse(self.encode_still(reference)[:, None].to(latents.dtype))
+            error = self._still_blocks(reference)[:, None, :, :, :, None] - coded
+            change = (blocks - coded).unflatten(-1, (p * p, 3))
+            moved = torch.linalg.vecdot(change, change)[..., None].div_(3 * (255.0 * STILL) ** 2).add_(1.0)
+            blocks.unflatten(-1, (p * p, 3)).addcdiv_(error.unflatten(-1, (p * p, 3)), moved)
+        pixels = blocks.round_().clamp_(0.0, 255.0).to(torch.uint8)
+        pixels = pixels.view(batch, groups, views, rows, columns, n, p, p, 3).permute(0, 1, 5, 2, 3, 6, 4, 7, 8)
+        return pixels.reshape(batch, groups * n, views, rows * p, columns * p, 3)
+
+    def _inverse(self, latents: Tensor) -> Tensor:
+        """(..., channels) -> (..., n, p*p*3) float32 in intensities of 0..255."""
+        weight = (255.0 * self.basis * self.scale).T
+        flat = torch.addmm((255.0 * self.mean).to(latents.dtype), latents.flatten(0, -2), weight.to(latents.dtype))
+        return flat.float().view(*latents.shape[:-1], self.config.frames_per_group, -1)
+
+    @staticmethod
+    def _product(blocks: Tensor, weight: Tensor, mean: Tensor | None) -> Tensor:
+        flat = blocks.flatten(0, -2)
+        weight_255 = weight / 255.0
+        codes = flat @ weight_255 if mean is None else torch.addmm(-mean @ weight, flat, weight_255)
+        return codes.view(*blocks.shape[:-1], -1)
 
     @property
     def pixel_weight(self) -> Tensor:
         """(channels,) such that the weighted sum of squared latent errors is a squared error of intensities."""
         return self.scale**2
 
-    def _blocks(self, frames: Tensor, reference: Tensor | None) -> Tensor:
-        """(B, F, V, H, W, 3) uint8 -> (B, G, V, h, w, P) float32 in intensities of 0..255, less the reference."""
+    def _blocks(self, frames: Tensor) -> Tensor:
+        """(B, F, V, H, W, 3) uint8 -> (B, G, V, h, w, P) float32 in intensities of 0..255."""
         if frames.dim() != 6 or frames.shape[1] % self.config.frames_per_group or frames.dtype != torch.uint8:
             raise ShapeError(
                 f"frames must be (B, F, V, H, W, 3) uint8 with F a multiple of {self.config.frames_per_group}, "
@@ -112,24 +128,14 @@ class PatchPcaCodec(nn.Module):
         batch, count, views, height, width, _ = frames.shape
         n, p = self.config.frames_per_group, self.config.patch
         video = frames.reshape(batch, count // n, n, views, height // p, p, width // p, p, 3)
-        blocks = video.permute(0, 1, 3, 4, 6, 2, 5, 7, 8).float()
-        blocks = blocks.reshape(batch, count // n, views, height // p, width // p, n, p * p * 3)
-        if reference is not None:
-            blocks -= self._content_blocks(reference)[:, None, :, :, :, None]
-        return blocks.flatten(-2)
+        return video.permute(0, 1, 3, 4, 6, 2, 5, 7, 8).float().flatten(5)
 
-    def _content_blocks(self, frame: Tensor) -> Tensor:
+    def _still_blocks(self, frame: Tensor) -> Tensor:
         """(B, V, H, W, 3) uint8 -> (B, V, h, w, p*p*3) float32 in intensities of 0..255."""
         batch, views, height, width, _ = frame.shape
         p = self.config.patch
-        blocks = frame.reshape(batch, views, height // p, p, width // p, p, 3).permute(0, 1, 2, 4, 3, 5, 6).float()
-        return blocks.reshape(batch, views, height // p, width // p, p * p * 3)
-
-
-def _portions(clips: Tensor, reference: Tensor | None, size: int = 4) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """A few clips at a time: intermediate blocks stay near the cache, three times faster than a batch at once."""
-    for start in range(0, len(clips), size):
-        yield clips[start : start + size], None if reference is None else reference[start : start + size]
+        blocks = frame.reshape(batch, views, height // p, p, width // p, p, 3).permute(0, 1, 2, 4, 3, 5, 6)
+        return blocks.float().flatten(4)
 
 
 def _some(count: int, most: int, generator: torch.Generator) -> Tensor:

@@ -71,6 +71,8 @@ class DynamicsConfig(Config):
         noise_mean, noise_std: of the logit-normal noise level (m, s of the paper); level 1 is pure noise.
         pure_noise_share: share of training samples at noise level 1, so that one Euler step is well trained.
         context_noise: standard deviation of the noise on context latents while training.
+        context_tokens: whether the motion of the context is a frame group of its own in the sequence, as in GE-Base, or
+            (fewer tokens) extra input channels of every future token.
         motion_weight: power m of the loss weight (token's motion energy / mean)^m; 0 weighs all tokens alike.
         codec: how frames become latents.
     """
@@ -94,6 +96,7 @@ class DynamicsConfig(Config):
     noise_std: float = 1.0
     pure_noise_share: float = 0.25
     context_noise: float = 0.2
+    context_tokens: bool = False
     motion_weight: float = 0.0
     codec: CodecConfig = field(default_factory=CodecConfig)
 

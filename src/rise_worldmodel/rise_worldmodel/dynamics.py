@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -13,23 +15,42 @@ from rise_worldmodel.errors import ShapeError
 from rise_worldmodel.transformer import MultiViewTransformer
 
 
+class Context(NamedTuple):
+    """What the dynamics know of the past: latents (B, V, T, N, channels).
+
+    `motion`: of the context frames, less `still`, T_c groups; `content`: codes of the last frame's patches, T = 1;
+    `still`: latents of the last frame standing still, T = 1.
+    """
+
+    motion: Tensor
+    content: Tensor
+    still: Tensor
+
+    def noisy(self, std: float, generator: torch.Generator | None) -> Context:
+        """With noise on what the network sees, for robustness to blur and artifacts (Sec. III-A)."""
+        motion, content = (part + std * torch.randn(part.shape, generator=generator) for part in self[:2])
+        return Context(motion, content, self.still)
+
+
 class MultiViewDynamics(nn.Module):
     """Flow-matching video diffusion over latents (B, V, T, N, C): T groups of frames, N patches of a view.
 
-    The last context frame is the codec's reference: future latents are differences to it, a context token holds the
-    recent motion (differences of the earlier context frames), and every token knows what its patch showed last.
+    Every token knows what its patch showed last (`content`) and how it changed over the context (`motion`); the
+    latents of the last frame standing still are added to the network's estimate, in learned proportion.
     """
 
     def __init__(self, config: DynamicsConfig) -> None:
         super().__init__()
         self.config = config
         rows, columns = config.grid
-        self.codec = PatchPcaCodec(config.codec)
+        codec = config.codec
+        self.codec = PatchPcaCodec(codec)
         self.actions = ActionEncoder(config, token_dim=config.dim)
-        groups = config.context_groups + config.future_groups
+        self.context_groups = config.context_groups if config.context_tokens else 0
+        motion = 0 if config.context_tokens else codec.channels * config.context_groups
         self.transformer = MultiViewTransformer(
-            in_channels=config.codec.channels + config.codec.content_channels,
-            out_channels=config.codec.channels,
+            in_channels=codec.channels + codec.content_channels + motion,
+            out_channels=codec.channels,
             num_attention_heads=config.heads,
             attention_head_dim=config.head_dim,
             num_layers=config.layers,
@@ -37,8 +58,12 @@ class MultiViewDynamics(nn.Module):
             views=config.views,
             cross_view_every=config.cross_view_every,
             rotary=config.rope,
-            positions=(groups, rows * columns) if config.learned_positions else None,
+            positions=(self.context_groups + config.future_groups, rows * columns)
+            if config.learned_positions
+            else None,
         )
+        clean = config.prediction == "clean"
+        self.persistence = nn.Parameter(torch.ones(config.views, 1, 1, codec.channels)) if clean else None
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:
@@ -46,20 +71,23 @@ class MultiViewDynamics(nn.Module):
         rows, columns = self.config.grid
         return self.config.views, self.config.future_groups, rows * columns, self.config.codec.channels
 
-    def fit_codec(self, context: Tensor, future: Tensor, **options: int) -> None:
-        """Fit the codec, once before training, to context (N, C, V, H, W, 3) and future (N, F, V, H, W, 3) uint8."""
-        self.codec.fit(future, context[:, -1], **options)
+    def fit_codec(self, frames: Tensor, **options: int) -> None:
+        """Fit the codec to clips (N, F, V, H, W, 3) uint8, once, before training."""
+        self.codec.fit(frames, **options)
 
-    def encode_future(self, context: Tensor, future: Tensor) -> Tensor:
-        """Clean latents (B, V, G, N, channels) of future frames (B, F, V, H, W, 3) uint8."""
-        return _tokens(self.codec.encode(future, context[:, -1]))
+    def encode_future(self, future: Tensor) -> Tensor:
+        """Clean latents (B, V, G, N, channels) of future frames (B, F, V, H, W, 3) uint8; may be cached."""
+        return _tokens(self.codec.encode(future))
 
-    def encode_context(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Context (B, C, V, H, W, 3) uint8 -> motion (B, V, T_c, N, channels), content (B, V, 1, N, its channels)."""
+    def encode_context(self, context: Tensor) -> Context:
+        """Conditions from context frames (B, C, V, H, W, 3) uint8."""
         last = context[:, -1]
         missing = self.config.context_groups * self.config.codec.frames_per_group - context.shape[1]
         padded = torch.cat([context, last[:, None].expand(-1, missing, -1, -1, -1, -1)], dim=1)
-        return _tokens(self.codec.encode(padded, last)), _tokens(self.codec.encode_content(last)[:, None])
+        still = _tokens(self.codec.encode_still(last)[:, None])
+        return Context(
+            _tokens(self.codec.encode(padded)) - still, _tokens(self.codec.encode_content(last)[:, None]), still
+        )
 
     def decode_future(self, context: Tensor, latents: Tensor) -> Tensor:
         """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8."""
@@ -78,7 +106,8 @@ class MultiViewDynamics(nn.Module):
         """Flow-matching loss on the future latents of a batch.
 
         Args:
-            context: (B, C, V, H, W, 3) uint8. future: (B, F, V, H, W, 3) uint8.
+            context: (B, C, V, H, W, 3) uint8.
+            future: (B, F, V, H, W, 3) uint8, or its latents (B, V, G, N, channels) from `encode_future`.
             actions: (B, K, A) float32, normalised. state: (B, A) float32, normalised alike, where the config uses it.
             generator: of noise and noise levels.
 
@@ -87,11 +116,10 @@ class MultiViewDynamics(nn.Module):
         """
         self._check(context, actions, state)
         with torch.no_grad():
-            motion, content = self.encode_context(context)
-            clean = self.encode_future(context, future)
+            given = self.encode_context(context)
+            clean = self.encode_future(future) if future.dtype == torch.uint8 else future
         config = self.config
-        motion = motion + config.context_noise * torch.randn(motion.shape, generator=generator)
-        content = content + config.context_noise * torch.randn(content.shape, generator=generator)
+        given = given.noisy(config.context_noise, generator)
         noise = torch.randn(clean.shape, generator=generator)
         level = flow_matching.sample_noise_levels(
             len(clean),
@@ -101,7 +129,7 @@ class MultiViewDynamics(nn.Module):
             generator=generator,
         )
         noisy = flow_matching.interpolate(clean, noise, level)
-        output = self._network(noisy, level, motion, content, *self.actions(actions, state))
+        output = self._network(noisy, level, given, *self.actions(actions, state))
         target = clean if config.prediction == "clean" else noise - clean
         weight = self.codec.pixel_weight
         error = ((output - target) ** 2 * weight).sum(-1)  # (B, V, G, N)
@@ -134,11 +162,11 @@ class MultiViewDynamics(nn.Module):
         self._check(context, actions, state)
         if noise is None:
             noise = torch.randn((len(context), *self.latent_shape), generator=generator)
-        motion, content = self.encode_context(context)
+        given = self.encode_context(context)
         conditions = self.actions(actions, state)
 
         def velocity(noisy: Tensor, level: Tensor) -> Tensor:
-            output = self._network(noisy, level.expand(len(noisy)), motion, content, *conditions).float()
+            output = self._network(noisy, level.expand(len(noisy)), given, *conditions).float()
             if self.config.prediction == "velocity":
                 return output
             return flow_matching.velocity_from_clean(noisy, output, level)
@@ -146,17 +174,21 @@ class MultiViewDynamics(nn.Module):
         latents = flow_matching.euler(velocity, noise, flow_matching.euler_levels(steps))
         return self.decode_future(context, latents)
 
-    def _network(
-        self, noisy: Tensor, level: Tensor, motion: Tensor, content: Tensor, embedding: Tensor, tokens: Tensor
-    ) -> Tensor:
+    def _network(self, noisy: Tensor, level: Tensor, given: Context, embedding: Tensor, tokens: Tensor) -> Tensor:
         """Output for the future groups (B, V, G, N, channels); context groups are clean (level 0)."""
-        past = motion.shape[2]
-        latents = torch.cat([motion, noisy], dim=2)
-        hidden = torch.cat([latents, content.expand(-1, -1, latents.shape[2], -1, -1)], dim=-1)
-        levels = level[:, None].repeat(1, latents.shape[2])
+        past = self.context_groups
+        groups = past + noisy.shape[2]
+        channels = [
+            torch.cat([given.motion, noisy], dim=2) if past else noisy,
+            given.content.expand(-1, -1, groups, -1, -1),
+        ]
+        if not past:
+            channels += [motion.expand(-1, -1, groups, -1, -1) for motion in given.motion.split(1, dim=2)]
+        levels = level[:, None].repeat(1, groups)
         levels[:, :past] = 0.0
-        output = self.transformer(hidden, tokens, 1000.0 * levels, embedding, self.config.grid)
-        return output[:, :, past:]
+        output = self.transformer(torch.cat(channels, -1), tokens, 1000.0 * levels, embedding, self.config.grid)
+        output = output[:, :, past:]
+        return output if self.persistence is None else output + self.persistence * given.still
 
     def _motion_weight(self, energy: Tensor) -> Tensor:
         if self.config.motion_weight == 0.0:

@@ -67,10 +67,7 @@ def dynamics_report(
 
     imagined = imagine(torch.arange(len(context)))
     codec = torch.cat(
-        [
-            model.decode_future(c, model.encode_future(c, f))
-            for c, f in zip(context.split(8), future.split(8), strict=True)
-        ]
+        [model.decode_future(c, model.encode_future(f)) for c, f in zip(context.split(8), future.split(8), strict=True)]
     )
     candidates = {
         "psnr": imagined,

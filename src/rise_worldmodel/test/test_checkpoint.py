@@ -17,7 +17,7 @@ from rise_worldmodel.value import ValueModel
 def dynamics() -> MultiViewDynamics:
     model = MultiViewDynamics(small_dynamics()).eval()
     clips = moving_squares(8)
-    model.fit_codec(clips[0], clips[1])
+    model.fit_codec(clips[1])
     return model
 
 

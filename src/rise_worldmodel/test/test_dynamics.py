@@ -14,7 +14,7 @@ ROBOTS = {
     "two arms": tiny_dynamics(14),
     "one arm, two views, 45 actions": DynamicsConfig(
         2, 32, 32, 8, 45, 15, context_frames=2, use_state=False, codec=CodecConfig(3, 16, 20, 10), rope=True,
-        cross_view_every=3, prediction="velocity",
+        cross_view_every=3, context_tokens=True, prediction="velocity",
     ),
 }  # fmt: skip
 
@@ -35,7 +35,7 @@ def trained() -> MultiViewDynamics:
     torch.manual_seed(0)
     model = MultiViewDynamics(small_dynamics())
     clips = moving_squares(48)
-    model.fit_codec(clips[0], clips[1])
+    model.fit_codec(clips[1])
     _train(model, clips, 150)
     return model
 

@@ -19,7 +19,7 @@ def world() -> CompositionalWorldModel:
     torch.manual_seed(0)
     dynamics = MultiViewDynamics(small_dynamics())
     clips = moving_squares(16)
-    dynamics.fit_codec(clips[0], clips[1])
+    dynamics.fit_codec(clips[1])
     return CompositionalWorldModel(dynamics, ValueModel(VALUE), micro_batch=3, bfloat16=False)
 
 
