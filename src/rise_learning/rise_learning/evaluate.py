@@ -1,6 +1,6 @@
-"""Evaluate a policy in the simulated robot: success rate with Wilson interval, mean rubric score; optionally record bags.
+"""Evaluate a policy in the simulated robot: success rate with Wilson interval, mean rubric score; --record keeps bags.
 
-RUN is a run directory (its newest stage is evaluated: self_improved, else policy, else imitation) or a policy directory.
+RUN is a run directory (its newest stage is evaluated: self_improved, else policy, else imitation) or that of a policy.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import tyro
-from rise_robot.sim.brick_sorting import BrickSortingConfig
 
 from rise_learning import cli
 from rise_learning.errors import CheckpointError
@@ -18,6 +17,7 @@ from rise_learning.evaluation.agent import DeploymentConfig
 from rise_learning.evaluation.runner import evaluate_policy, summarize
 from rise_learning.policy.checkpoint import META
 from rise_learning.training.run_directory import to_plain, write_json
+from rise_robot.sim.brick_sorting import BrickSortingConfig
 
 STAGES = ("self_improved", "policy", "imitation")
 
@@ -59,7 +59,9 @@ def evaluate(args: Args) -> None:
     seeds = list(range(args.seed, args.seed + args.episodes))
     results = evaluate_policy(directory, args.deployment, task, seeds, workers=args.workers, record=args.record)
     summary = {"policy": str(directory), "task": args.task, "bricks": args.bricks, **summarize(results)}
-    write_json(args.out or directory / "evaluation.json", {**summary, "deployment": args.deployment, "results": results})
+    write_json(
+        args.out or directory / "evaluation.json", {**summary, "deployment": args.deployment, "results": results}
+    )
     if args.json:
         print(json.dumps(to_plain(summary)))
         return

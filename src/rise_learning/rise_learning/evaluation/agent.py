@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from rise_robot.core.ensembler import ChunkEnsembler
-from rise_robot.core.images import decode_jpeg, encode_jpeg
-from rise_robot.sim.robot import SimulatedRobot
 
 from rise_learning.data.loading import resize_frame
 from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
+from rise_robot.core.contract import Contract
+from rise_robot.core.ensembler import ChunkEnsembler
+from rise_robot.core.images import decode_jpeg, encode_jpeg
+from rise_robot.sim.robot import SimulatedRobot
 
 Chooser = Callable[[FlowPolicy, PolicyInput, np.random.Generator, SimulatedRobot], np.ndarray]
 
@@ -32,24 +33,37 @@ class DeploymentConfig:
     """Classifier-free guidance on the bin; 1 is off."""
 
 
-def sample_once(policy: FlowPolicy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig) -> np.ndarray:
+def sample_once(
+    policy: FlowPolicy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig
+) -> np.ndarray:
     """One chunk per row of `inputs`: (B, K, A)."""
     noise = torch.from_numpy(rng.standard_normal((len(inputs.bins), policy.config.basis_size)).astype(np.float32))
     return policy.sample(inputs, noise, steps=config.flow_steps, guidance=config.guidance).numpy()
+
+
+def policy_frames(images: dict[str, np.ndarray], contract: Contract, size: tuple[int, int]) -> np.ndarray:
+    """(V, h, w, 3) uint8 as learning sees rendered `images`: through JPEG and the resizing of bags."""
+    jpegs = [encode_jpeg(images[name], contract.jpeg_quality) for name in contract.camera_names]
+    return np.stack([resize_frame(decode_jpeg(jpeg), size) for jpeg in jpegs])
 
 
 class PolicyAgent:
     """`action()` once per control step, from the simulator's present observation.
 
     Frames pass through JPEG and the same resizing as those of bags, so that the policy sees what it was trained on.
-    Rendering happens only at steps that an inference will look at.
+    Rendering happens only at steps that an inference will look at, and not at all where `observe` brought the frames.
 
     Args:
         choose: replaces plain sampling, e.g. by the best of several candidates; (policy, inputs, rng, robot) -> (K, A).
     """
 
     def __init__(
-        self, robot: SimulatedRobot, policy: FlowPolicy, config: DeploymentConfig, rng: np.random.Generator, choose: Chooser | None = None
+        self,
+        robot: SimulatedRobot,
+        policy: FlowPolicy,
+        config: DeploymentConfig,
+        rng: np.random.Generator,
+        choose: Chooser | None = None,
     ) -> None:
         self.robot, self.policy, self.config, self.rng, self.choose = robot, policy, config, rng, choose
         self._ensembler = ChunkEnsembler(robot.contract.action_dim)
@@ -62,6 +76,11 @@ class PolicyAgent:
         self._last = self.robot.joint_positions.copy()
         self._frames: dict[int, np.ndarray] = {}
         self._pending: list[tuple[int, int, np.ndarray]] = []
+        self._seen: dict[str, np.ndarray] = {}
+
+    def observe(self, stamp: int, joint_positions: np.ndarray, images: dict[str, np.ndarray]) -> None:
+        """Take over the frames that were rendered for this control step anyway."""
+        self._seen = images
 
     def action(self) -> np.ndarray:
         """(A,) command of this control step; holds the last one where no chunk reaches."""
@@ -82,9 +101,10 @@ class PolicyAgent:
 
     def _observe(self) -> np.ndarray:
         """(V, h, w, 3) uint8 as the policy sees it."""
-        contract, images = self.robot.contract, self.robot.render()
-        quality, size = contract.jpeg_quality, self.policy.config.image_size
-        return np.stack([resize_frame(decode_jpeg(encode_jpeg(images[name], quality)), size) for name in contract.camera_names])
+        contract = self.robot.contract
+        missing = [name for name in contract.camera_names if name not in self._seen]
+        images = {**self._seen, **self.robot.render(missing)}
+        return policy_frames(images, contract, self.policy.config.image_size)
 
     def _infer(self, offsets: list[int]) -> np.ndarray:
         history = np.stack([self._frames[max(0, self._step + offset)] for offset in offsets])

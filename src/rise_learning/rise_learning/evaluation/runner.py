@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
-from rise_robot.sim.brick_sorting import BrickSortingConfig
-from rise_robot.sim.episode import Agent, stream_episode
-from rise_robot.sim.robot import SimulatedRobot
 from tqdm import tqdm
 
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.statistics import wilson_interval
-from rise_learning.policy.checkpoint import load_policy
+from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
+from rise_robot.bag.episode import Episode
+from rise_robot.bag.episode_writer import write_episode
+from rise_robot.bag.writer import BagWriter
+from rise_robot.recording import FIRST_START_NS, PAUSE_NS, collect_episode, shifted
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.episode import Agent, stream_episode
+from rise_robot.sim.robot import SimulatedRobot
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
@@ -36,23 +46,46 @@ def run_agent(robot: SimulatedRobot, agent: Agent, seed: int) -> EpisodeResult:
     return EpisodeResult(seed, robot.outcome == "success", robot.score, robot.time, tuple(events))
 
 
-def evaluate_seed(policy_directory: Path, deployment: DeploymentConfig, task: BrickSortingConfig, seed: int) -> EpisodeResult:
+def record_agent(robot: SimulatedRobot, agent: Agent, seed: int, version: str) -> tuple[EpisodeResult, Episode]:
+    """The same episode as `run_agent`, kept as a rollout that begins at stamp 0."""
+    name = f"{robot.task.name}-rollout-{version.replace('/', '.')}-{seed:07d}"
+    episode = collect_episode(robot, agent, seed, episode_id=name, kind="rollout", start_ns=0)
+    events = tuple(event.name for event in episode.events)
+    return EpisodeResult(seed, episode.outcome == "success", episode.score, robot.time, events), episode
+
+
+def evaluate_seed(
+    policy_directory: Path, deployment: DeploymentConfig, task: BrickSortingConfig, record: bool, seed: int
+) -> tuple[EpisodeResult, Episode | None]:
     """One episode in a worker process; the policy and the simulator are loaded once per process."""
     trained, robot = _worker(policy_directory, task)
-    return run_agent(robot, PolicyAgent(robot, trained.policy, deployment, np.random.default_rng(seed)), seed)
+    agent = PolicyAgent(robot, trained.policy, deployment, np.random.default_rng(seed))
+    if record:
+        return record_agent(robot, agent, seed, trained.version)
+    return run_agent(robot, agent, seed), None
 
 
-_LOADED: dict = {}
+_LOADED: dict[tuple[Path, BrickSortingConfig], tuple[TrainedPolicy, SimulatedRobot]] = {}
 
 
-def _worker(policy_directory: Path, task: BrickSortingConfig):
+def _worker(policy_directory: Path, task: BrickSortingConfig) -> tuple[TrainedPolicy, SimulatedRobot]:
     key = (policy_directory, task)
     if key not in _LOADED:
-        torch.set_num_threads(1)
         _LOADED.clear()
         trained = load_policy(policy_directory)
         _LOADED[key] = (trained, SimulatedRobot(trained.contract, "brick_sorting", task))
     return _LOADED[key]
+
+
+def spread(
+    work: Callable[[ItemT], ResultT], items: list[ItemT], *, workers: int, desc: str, unit: str
+) -> Iterator[ResultT]:
+    """`map(work, items)` with a progress bar, in order, over `workers` processes; in this process where it is one."""
+    if workers <= 1:
+        yield from tqdm(map(work, items), total=len(items), desc=desc, unit=unit)
+        return
+    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield from tqdm(pool.map(work, items), total=len(items), desc=desc, unit=unit)
 
 
 def evaluate_policy(
@@ -62,11 +95,28 @@ def evaluate_policy(
     seeds: list[int],
     *,
     workers: int = 2,
+    record: Path | None = None,
 ) -> list[EpisodeResult]:
-    """Results in the order of `seeds`."""
-    work = partial(evaluate_seed, policy_directory, deployment, task)
-    with ProcessPoolExecutor(workers) as pool:
-        return list(tqdm(pool.map(work, seeds), total=len(seeds), desc=f"evaluate {policy_directory.name}", unit="episode"))
+    """Results in the order of `seeds`.
+
+    Args:
+        record: bag directory to create, which gets every episode as a rollout.
+
+    Raises:
+        BagError: `record` exists or cannot be written.
+    """
+    work = partial(evaluate_seed, policy_directory, deployment, task, record is not None)
+    results, start_ns = [], FIRST_START_NS
+    with ExitStack() as stack:
+        bag = None if record is None else stack.enter_context(BagWriter(record, load_policy(policy_directory).contract))
+        name = f"evaluate {policy_directory.name}"
+        for result, episode in spread(work, seeds, workers=workers, desc=name, unit="episode"):
+            results.append(result)
+            if bag is not None and episode is not None:
+                episode = shifted(episode, start_ns)
+                write_episode(bag, episode)
+                start_ns = episode.end_ns + PAUSE_NS
+    return results
 
 
 def summarize(results: list[EpisodeResult]) -> dict:

@@ -1,0 +1,58 @@
+"""Evaluation: what is recorded is what was evaluated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rise_learning.evaluate import Args, evaluate
+from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
+from rise_learning.policy.checkpoint import save_policy
+from rise_learning.policy.config import PolicyConfig
+from rise_learning.policy.flow_policy import FlowPolicy
+from rise_robot.bag.check import check_bag
+from rise_robot.bag.reader import read_episodes
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.errors import BagError
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.episode import run_episode
+from rise_robot.sim.robot import SimulatedRobot
+
+TINY = Contract.load(config_path("contract_tiny.yaml"))
+SHORT = BrickSortingConfig(bricks=1, time_limit=2.0)
+
+
+def small_policy() -> FlowPolicy:
+    """Untrained: what it does is nonsense, that it looks at its pictures is not."""
+    torch.manual_seed(0)
+    return FlowPolicy(PolicyConfig(channels=(4, 4, 4), view_features=8, width=32, blocks=1, basis_size=16)).eval()
+
+
+@pytest.mark.parametrize("replan_steps", [10, 7])
+def test_recording_does_not_change_what_the_policy_does(replan_steps: int) -> None:
+    """Frames rendered lazily and frames handed over by the recording give the same commands."""
+    robot, policy = SimulatedRobot(TINY, config=SHORT), small_policy()
+    commands = []
+    for render in (False, True):
+        deployment = DeploymentConfig(replan_steps=replan_steps, flow_steps=2)
+        agent = PolicyAgent(robot, policy, deployment, np.random.default_rng(3))
+        commands.append(run_episode(robot, agent, seed=5, render=render).commands)
+    robot.close()
+    assert len(commands[0]) == 60
+    assert np.array_equal(*commands)
+
+
+def test_recorded_episodes_are_the_evaluated_ones(tmp_path: Path) -> None:
+    save_policy(tmp_path / "policy", small_policy(), TINY, None, "run/policy@0")
+    args = Args(
+        tmp_path / "policy", episodes=2, seed=40, workers=1, record=tmp_path / "bag", out=tmp_path / "result.json"
+    )
+    evaluate(args)
+    found = list(read_episodes(tmp_path / "bag"))
+    assert [(e.seed, e.kind, e.outcome) for e in found] == [(40, "rollout", "failure"), (41, "rollout", "failure")]
+    assert not any(report.refused for report in check_bag(tmp_path / "bag").episodes)
+    with pytest.raises(BagError, match="exists already"):
+        evaluate(args)
