@@ -63,7 +63,8 @@ def bags(tmp_path_factory) -> tuple[Path, Path, int]:
     recorder = start("recorder", out=out, session="live", use_sim_time="true")
     wait_for(recorder, "recording to")
     controller = start("trajectory_controller", initial_mode="demo", resume_after_jump="true", use_sim_time="true")
-    robot = start("simulated_robot", commander="expert", episodes=1, bricks=1, real_time="false")
+    expert = {"commander": "expert", "episodes": 1, "bricks": 1}
+    robot = start("simulated_robot", **expert, real_time="false", wait_for_recorder="true")
     wait_for(robot, "success")
     robot.wait(timeout=20)
     code = end(recorder, times=2)

@@ -50,10 +50,6 @@ class EpisodeServices:
         while not self._jobs.empty():
             self._jobs.get_nowait()()
 
-    def is_heard(self) -> bool:
-        """Somebody subscribes to the episode marks."""
-        return self._status.get_subscription_count() > 0
-
     def publish(self, record: EpisodeRecord, stamp_ns: int) -> None:
         self._status.publish(
             EpisodeStatus(

@@ -67,10 +67,12 @@ class SimulatedRobotNode:
         self._contract_topic.publish(String(data=self.contract.to_yaml()))
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         node.create_subscription(ControlStatus, "control/status", self._on_control, qos.LATCHED)
+        if self._wait_for_recorder:
+            node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
         node.create_timer(1.0, self._diagnose)
         self._clock = None if self._real_time else node.create_publisher(Clock, "/clock", qos.SENSOR)
         self._expert: BrickSortingExpert | None = None
-        self._first_step = 0
+        self._first_step, self._is_recorded = 0, False
         self._step, self._stamp, self._done, self._pause, self._next_seed = 0, 0, 0, 0, self._seed
         self._pacer: Pacer | None = None
         self._free = True
@@ -90,7 +92,7 @@ class SimulatedRobotNode:
         self._kind = declare(node, "kind", "demonstration", "Kind of those episodes: demonstration or rollout.")
         self._seed = declare(node, "seed", 0, "Seed of the first episode; the next ones count up.", low=0, high=2**31)
         self._wait_for_recorder = declare(
-            node, "wait_for_recorder", False, "Begin the first episode of its own only when somebody records."
+            node, "wait_for_recorder", False, "Begin episodes of its own only while a recorder receives every stream."
         )
         self._pause_s = declare(node, "pause_s", 1.0, "s between two episodes.", low=0.0, high=60.0)
         self._gate_tolerance = declare(
@@ -175,7 +177,13 @@ class SimulatedRobotNode:
 
     def _is_attended(self) -> bool:
         """Somebody commands, and records where that is wanted."""
-        return self._gate.heard and (not self._wait_for_recorder or self._episodes.is_heard())
+        return self._gate.heard and (self._is_recorded or not self._wait_for_recorder)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        """The recorder says "recording" at level OK once every required stream has reached it."""
+        for status in message.status:
+            if status.name.rpartition("/")[2] == "recorder":
+                self._is_recorded = status.level == DiagnosticStatus.OK and status.message == "recording"
 
     def _stay_after_last(self) -> bool:
         """Long enough after the last mark for a recorder to take it."""
