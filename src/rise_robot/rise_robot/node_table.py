@@ -24,9 +24,12 @@ class BringupOptions:
     task: str = _option("brick_sorting", "Task of the simulated cell.")
     contract: str = _option("contract.yaml", "Contract: a path, or a file name of the installed config/.")
     commander: str = _option(
-        "expert", "Who commands at the start: the scripted expert, a policy, or none.", ("expert", "policy", "none")
+        "auto",
+        "Who commands at the start; auto: the policy where one is given, else the scripted expert.",
+        ("auto", "expert", "policy", "none"),
     )
-    policy: str = _option("", "Run directory whose policy node is started too (with commander policy).")
+    policy: str = _option("", "Run directory whose policy node is started too.")
+    evaluate: bool = _option(False, "Count the outcomes of the episodes of the policy, then report and end.")
     record: str = _option("", "Directory of rosbag2 sessions to record into; empty: no recorder.")
     episodes: int = _option(-1, "Episodes until everything ends; -1: for ever; 0: only those asked for by service.")
     seed: int = _option(0, "Seed of the first episode; the next ones count up.")
@@ -40,8 +43,17 @@ class BringupOptions:
             if known and getattr(self, option.name) not in known:
                 value = getattr(self, option.name)
                 raise LaunchError(f"unknown {option.name} {value!r}; known are {', '.join(known)}")
-        if self.policy and self.commander != "policy":
+        if self.policy and self.commanding != "policy":
             raise LaunchError(f"policy {self.policy!r} needs commander policy, got {self.commander!r}")
+        if self.evaluate and (not self.policy or self.episodes < 1):
+            raise LaunchError(f"evaluate needs policy and episodes, got {self.policy!r} and {self.episodes}")
+
+    @property
+    def commanding(self) -> str:
+        """expert, policy or none."""
+        if self.commander != "auto":
+            return self.commander
+        return "policy" if self.policy else "expert"
 
     @classmethod
     def from_strings(cls, values: Mapping[str, str]) -> BringupOptions:
@@ -82,7 +94,7 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     if not options.real_time:
         common["use_sim_time"] = True
     nodes = [recorder(options.record, common)] if options.record else []
-    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commander]
+    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
     simulated = options.hardware == "sim"
     nodes.append(
         NodeSpec(
@@ -91,6 +103,8 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     )
     if options.policy:
         nodes.append(policy(options.policy, common))
+    if options.evaluate:
+        nodes.append(evaluator(options.policy, options.episodes, options.seed, common))
     if simulated:
         nodes.append(_simulated_robot(options))
     return tuple(nodes)
@@ -106,16 +120,21 @@ def policy(run: str, common: Mapping[str, Any]) -> NodeSpec:
     return NodeSpec("rise_learning", "policy", {**common, "run": run})
 
 
+def evaluator(run: str, episodes: int, seed: int, common: Mapping[str, Any]) -> NodeSpec:
+    """Counts the outcomes of a policy beside a running robot, as launch/evaluate.launch.py starts it."""
+    return NodeSpec("rise_learning", "evaluator", {**common, "run": run, "episodes": episodes, "seed": seed})
+
+
 def _simulated_robot(options: BringupOptions) -> NodeSpec:
-    by_itself = options.commander == "expert" or options.episodes > 0
+    by_itself = options.commanding != "none" and not options.evaluate
     parameters = {
         "contract": options.contract,
         "task": options.task,
         "bricks": options.bricks,
         "real_time": options.real_time,
-        "commander": "expert" if options.commander == "expert" else "none",
+        "commander": options.commanding,
         "episodes": options.episodes if by_itself else 0,
-        "kind": "demonstration" if options.commander == "expert" else "rollout",
+        "kind": "demonstration" if options.commanding == "expert" else "rollout",
         "seed": options.seed,
         "wait_for_recorder": bool(options.record),
     }

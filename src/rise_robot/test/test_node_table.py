@@ -35,10 +35,18 @@ def test_recording_starts_first_and_the_robot_waits_for_it() -> None:
 
 
 def test_a_policy_commands_instead_of_the_expert() -> None:
-    nodes = bringup_nodes(BringupOptions(commander="policy", policy="runs/demo", episodes=5))
+    nodes = bringup_nodes(BringupOptions(policy="runs/demo", episodes=5))
     assert [node.module for node in nodes][1] == "rise_learning.nodes.policy"
     assert nodes[0].parameters["initial_mode"] == "policy"
-    assert (nodes[-1].parameters["commander"], nodes[-1].parameters["kind"]) == ("none", "rollout")
+    robot = nodes[-1].parameters
+    assert (robot["commander"], robot["kind"], robot["episodes"]) == ("policy", "rollout", 5)
+
+
+def test_an_evaluator_asks_for_the_episodes_itself() -> None:
+    nodes = bringup_nodes(BringupOptions(policy="runs/demo", episodes=5, seed=7, evaluate=True))
+    (evaluator,) = [node for node in nodes if node.module == "rise_learning.nodes.evaluator"]
+    assert (evaluator.parameters["episodes"], evaluator.parameters["seed"]) == (5, 7)
+    assert nodes[-1].parameters["episodes"] == 0
 
 
 def test_no_episodes_start_by_themselves_without_anybody_who_commands_them() -> None:
@@ -51,7 +59,8 @@ def test_no_episodes_start_by_themselves_without_anybody_who_commands_them() -> 
         ({"hardware": "ur5"}, "unknown hardware 'ur5'; known are sim"),
         ({"real_time": "maybe"}, "real_time must be true or false"),
         ({"bricks": "two"}, "bricks must be of type int"),
-        ({"policy": "runs/demo"}, "needs commander policy"),
+        ({"policy": "runs/demo", "commander": "expert"}, "needs commander policy"),
+        ({"evaluate": "true", "episodes": "5"}, "evaluate needs policy and episodes"),
     ],
 )
 def test_options_that_cannot_be_are_refused(values: dict[str, str], message: str) -> None:
@@ -69,7 +78,7 @@ def test_bringup_says_what_is_wrong_before_it_starts_anything(capsys: pytest.Cap
 
 
 def test_parameter_files_name_every_parameter_of_the_table() -> None:
-    for node in bringup_nodes(BringupOptions(record="bags")):
+    for node in bringup_nodes(BringupOptions(policy="runs/demo", record="bags")):
         known = yaml.safe_load(node.parameter_file.read_text())["/**"]["ros__parameters"]
         assert set(node.parameters) - {"use_sim_time"} <= set(known), node.executable
 

@@ -32,6 +32,7 @@ from rise_robot.core.pacing import Pacer, WallOffset, aligned_origin
 from rise_robot.core.resampling import step_stamp
 from rise_robot.core.rubric import RubricEventRecord
 from rise_robot.nodes import conversions, qos, runtime
+from rise_robot.nodes.chunk_watch import ChunkWatch
 from rise_robot.nodes.command_gate import CommandGate
 from rise_robot.nodes.episode_services import EpisodeServices
 from rise_robot.nodes.robot_sensors import RobotSensors
@@ -56,6 +57,7 @@ class SimulatedRobotNode:
         config = BrickSortingConfig(bricks=self._bricks) if self._bricks else BrickSortingConfig()
         self.robot = SimulatedRobot(self.contract, self._task, config)
         self._gate = CommandGate(node, self.contract, self._gate_tolerance)
+        self._watch = ChunkWatch(node, self.contract, self._policy_periods if self._commander == "policy" else 0)
         self._sensors = RobotSensors(node, self.robot)
         ledger = EpisodeLedger(time.strftime(f"{self._task}_%Y%m%dT%H%M%S", time.gmtime()))
         self._ledger = ledger
@@ -75,7 +77,7 @@ class SimulatedRobotNode:
         self._first_step, self._is_recorded = 0, False
         self._step, self._stamp, self._done, self._pause, self._next_seed = 0, 0, 0, 0, self._seed
         self._pacer: Pacer | None = None
-        self._free = True
+        self._free, self._mode = True, ""
 
     def _declare(self) -> None:
         node = self.node
@@ -84,7 +86,14 @@ class SimulatedRobotNode:
         self._real_time = declare(
             node, "real_time", True, "Bound to the wall clock; else as fast as it can, on /clock."
         )
-        self._commander = declare(node, "commander", "none", "expert: the scripted expert demonstrates; none.")
+        self._commander = declare(
+            node, "commander", "none", "expert: the scripted expert demonstrates; policy: episodes wait for one; none."
+        )
+        self._policy_periods = declare(
+            node, "policy_periods", 11,
+            "Control periods that the newest answered observation may lie back when not bound to real time; 0: any.",
+            low=0, high=50,
+        )  # fmt: skip
         self._auto = declare(
             node, "episodes", 0, "Episodes to run by itself, then the node ends; -1: for ever; 0: only when asked.",
             low=-1, high=10**6,
@@ -99,8 +108,8 @@ class SimulatedRobotNode:
             node, "gate_tolerance", 0.45,
             "rad; after a reset, commands further than this from the joints are not executed.", low=0.0, high=6.3,
         )  # fmt: skip
-        if self._commander not in ("expert", "none"):
-            raise EpisodeError(f"unknown commander {self._commander!r}; known are expert, none")
+        if self._commander not in ("expert", "policy", "none"):
+            raise EpisodeError(f"unknown commander {self._commander!r}; known are expert, policy, none")
 
     def run(self, stop: threading.Event) -> None:
         self._sensors.warm_up()
@@ -125,6 +134,7 @@ class SimulatedRobotNode:
             self._stamp = step_stamp(START_NS, self._step, self.contract.control_rate_hz)
             if not self._period():
                 return
+            self._watch.wait(self._stamp)
             self._clock.publish(Clock(clock=conversions.to_time(self._stamp)))
             self._gate.wait_for_answer(self._stamp, ANSWER_S)
 
@@ -177,6 +187,8 @@ class SimulatedRobotNode:
 
     def _is_attended(self) -> bool:
         """Somebody commands, and records where that is wanted."""
+        if self._commander == "policy" and self._mode != ControlStatus.MODE_POLICY:
+            return False
         return self._gate.heard and (self._is_recorded or not self._wait_for_recorder)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
@@ -194,6 +206,7 @@ class SimulatedRobotNode:
         if self._ledger.running is not None:
             raise EpisodeError(f"episode {self._ledger.running.episode_id} runs; end it first")
         self._reset(seed)
+        self._watch.begin(self._stamp)
         self._free = False
         record = self._ledger.start(
             task=self._task, instruction=instruction or self.robot.instruction, kind=kind, seed=seed
@@ -230,12 +243,14 @@ class SimulatedRobotNode:
         return self._end(request.outcome or decided, request.episode_id, request.discard)
 
     def _on_control(self, message: ControlStatus) -> None:
+        self._mode = message.mode
         if message.mode == ControlStatus.MODE_HUMAN:
             self._ledger.intervene()
 
     def _diagnose(self) -> None:
         values: dict[str, object] = {"seed": self.robot.seed, "outcome": self.robot.outcome, "episodes": self._done}
         values |= {"commands_held_back": self._gate.held_back, "commands_missed": self._gate.missed}
+        values |= {"chunks_missed": self._watch.missed}
         if self._pacer is not None:
             values |= vars(self._pacer.lateness())
         level = DiagnosticStatus.OK if self._gate.heard else DiagnosticStatus.WARN
