@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from rise_robot.core.contract import Contract
-from rise_worldmodel.world_model import CompositionalWorldModel
+import torch
 from torch import Tensor
 
 from rise_learning.rl.imagination import Imagined
 from rise_learning.training.world_model_io import load_dynamics, load_normalizer, load_value
+from rise_robot.core.contract import Contract
+from rise_worldmodel.advantage import advantage as eq2
+from rise_worldmodel.world_model import CompositionalWorldModel
 
 
 class LearnedWorldModel:
@@ -28,3 +30,8 @@ class LearnedWorldModel:
             context, self.normalizer.normalize(state), self.normalizer.normalize(chunks), instructions, seeds=seeds
         )
         return Imagined(found.frames, found.advantage.float().numpy())
+
+    def advantage(self, now: Tensor, frames: Tensor, instructions: list[str]) -> np.ndarray:
+        """Eq. 2 on frames that really followed: (B, V, h, w, 3) and (B, F, V, h, w, 3) uint8 -> (B,)."""
+        values = self.model.values_of(torch.cat([now[:, None], frames], dim=1), instructions)
+        return eq2(values[:, 1:], values[:, 0]).float().numpy()

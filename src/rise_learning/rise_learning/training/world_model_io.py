@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rise_robot.core.contract import Contract
-from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
-from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.value import ValueModel
 
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import CheckpointError
+from rise_robot.core.contract import Contract
+from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.value import ValueModel
 
 FILE = "model.safetensors"
 CONTRACT_KEY = "contract"
@@ -41,6 +41,14 @@ def load_dynamics(directory: Path, contract: Contract) -> MultiViewDynamics:
     if not isinstance(model, MultiViewDynamics):
         raise CheckpointError(f"{directory} holds {type(model).__name__}, expected dynamics (train_dynamics)")
     return model
+
+
+def trained_contract(directory: Path) -> Contract:
+    """The contract of a trained model. Raises CheckpointError where there is none."""
+    path = directory / FILE
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist; train it first")
+    return Contract.from_yaml(read_metadata(path)[CONTRACT_KEY], source=str(path))
 
 
 def _load(directory: Path, contract: Contract, command: str) -> ValueModel | MultiViewDynamics:

@@ -1,0 +1,170 @@
+"""Does the world model rank chunks rightly? Eq. 2 on imagined and on true frames, over chunks from one saved state.
+
+From states of the expert's episodes on seeds that no training saw, the simulator executes the expert's chunk and six
+corrupted ones. A pair (expert, corrupted) counts where the bricks really fared differently. What is compared and how is
+fixed by the seeds alone. Writes RUN/world_model.json and clips of imagined beside real frames to RUN/world_model/.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+
+from rise_learning import cli
+from rise_learning.evaluation.counterfactuals import CORRUPTIONS, KINDS, Branch, Comparison, CounterfactualSimulator
+from rise_learning.evaluation.ranking import ranking_report
+from rise_learning.evaluation.runner import spread
+from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_learning.training.run_directory import to_plain, write_json
+from rise_learning.training.world_model_io import trained_contract
+from rise_robot.core.contract import Contract
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_worldmodel.visualize import side_by_side, write_video
+
+CLIPS = 4
+"""States of which clips are kept."""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of evaluate_world_model."""
+
+    run: Path
+    """Run directory with dynamics and value."""
+    states: int = 150
+    """States, each of another episode."""
+    seed: int = 2_000_000
+    """Seed of the first episode; keep these seeds away from those of the bags."""
+    bricks: int = 1
+    dynamics_steps: int = 1
+    """Euler steps of the dynamics, as in self_improve."""
+    workers: int = 2
+    threads: int = 2
+    json: bool = False
+    """Print JSON only."""
+
+
+_SIMULATORS: dict[tuple, CounterfactualSimulator] = {}
+"""Of a worker process."""
+
+
+def _simulator(contract: Contract, task: BrickSortingConfig, size: tuple[int, int]) -> CounterfactualSimulator:
+    key = (contract.digest, task, size)
+    if key not in _SIMULATORS:
+        _SIMULATORS[key] = CounterfactualSimulator(contract, task, size)
+    return _SIMULATORS[key]
+
+
+def _branch(contract: Contract, task: BrickSortingConfig, size: tuple[int, int], seed: int) -> Branch:
+    return _simulator(contract, task, size).branch(seed)
+
+
+def _compare(
+    contract: Contract, task: BrickSortingConfig, size: tuple[int, int], pair: tuple[Branch, np.ndarray]
+) -> Comparison:
+    return _simulator(contract, task, size).compare(*pair)
+
+
+def judge(model: LearnedWorldModel, found: Comparison, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N,) Eq. 2 on imagined frames, (N,) on true frames, and (N, F, V, h, w, 3) the imagined frames."""
+    count = len(found.chunks)
+    context = torch.from_numpy(np.repeat(found.context[None], count, axis=0))
+    state = torch.from_numpy(np.repeat(found.state[None], count, axis=0))
+    texts = [found.instruction] * count
+    imagined = model.imagine(context, state, torch.from_numpy(found.chunks), texts, seed)
+    true = model.advantage(context[:, -1], torch.from_numpy(found.frames), texts)
+    return imagined.advantage, true, imagined.frames.numpy()
+
+
+def write_clips(
+    directory: Path, found: Comparison, imagined: np.ndarray, advantages: tuple[np.ndarray, np.ndarray], fps: float
+) -> list[dict]:
+    """The expert's chunk and the first corrupted one that ends differently: real above imagined."""
+    different = np.flatnonzero(found.differs)
+    clips = []
+    for index in [0, *different[:1].tolist()]:
+        file = directory / f"{found.seed}_{KINDS[index]}.mp4"
+        rows = [torch.from_numpy(found.frames[index]), torch.from_numpy(imagined[index])]
+        write_video(file, side_by_side(rows, scale=3), fps=fps)
+        clips.append(
+            {
+                "file": f"{directory.name}/{file.name}",
+                "seed": found.seed,
+                "step": found.step,
+                "kind": KINDS[index],
+                "consequences": found.consequences[index],
+                "advantage_imagined": float(advantages[0][index]),
+                "advantage_true_frames": float(advantages[1][index]),
+            }
+        )
+    return clips
+
+
+def evaluate(args: Args) -> dict:
+    """Simulate, imagine, judge; writes the report and returns it."""
+    cli.use_threads(args.threads)
+    contract = trained_contract(args.run / "dynamics")
+    model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps)
+    config = model.model.dynamics.config
+    setting = (contract, BrickSortingConfig(bricks=args.bricks), (config.height, config.width))
+    seeds = list(range(args.seed, args.seed + args.states))
+    branches = list(spread(partial(_branch, *setting), seeds, workers=args.workers, desc="states", unit="state"))
+    others = [branches[i - 1].chunk for i in range(len(branches))]
+    pairs = list(zip(branches, others, strict=True))
+    compared = spread(partial(_compare, *setting), pairs, workers=args.workers, desc="chunks", unit="state")
+    rows, clips = [], []
+    for found in compared:
+        imagined, true, frames = judge(model, found, found.seed)
+        rows.append((imagined, true, found.differs[1:]))
+        if found.differs.any() and len(clips) < 2 * CLIPS:
+            rate = contract.control_rate_hz / contract.actions_per_frame
+            clips += write_clips(args.run / "world_model", found, frames, (imagined, true), rate)
+    imagined, true, differs = (np.stack(column) for column in zip(*rows, strict=True))
+    report = ranking_report(imagined, true, differs)
+    drawn = {"kinds": KINDS, "imagined": imagined.tolist(), "true_frames": true.tolist(), "differs": differs.tolist()}
+    write_json(args.run / "world_model.json", {**report, "settings": args, "advantages": drawn, "clips": clips})
+    return report
+
+
+def show(report: dict) -> None:
+    """Print the report as a table."""
+    print(
+        f"{report['pairs_that_differ']} of {report['pairs']} pairs from {report['states']} states differ "
+        f"({report['share_that_differs']:.0%}); correlation of Eq. 2 on imagined and true frames "
+        f"{report['correlation']:.2f}, within a state {report['correlation_within_state']:.2f}"
+    )
+    print(f"{'expert above':16}{'pairs':>6}{'imagined':>22}{'true frames':>22}")
+    kinds = {kind: (report["by_kind_imagined"][kind], report["by_kind_true_frames"][kind]) for kind in CORRUPTIONS}
+    for kind, found in kinds.items():
+        print(f"{kind:16}{found[0]['pairs']:6}" + "".join(_cell(one["rate"], one["interval95"]) for one in found))
+    both = ("imagined", "true_frames")
+    cells = [_cell(report[f"advantage_auc_{name}"], report[f"interval95_{name}"]) for name in both]
+    print(f"{'all':16}{report['pairs_that_differ']:6}" + "".join(cells))
+    print(f"{'pooled AUC':22}" + "".join(f"{report[f'pooled_auc_{name}']:11.3f}{'':11}" for name in both))
+
+
+def _cell(rate: float, interval: list[float]) -> str:
+    return f"{rate:10.3f} ({interval[0]:.2f}-{interval[1]:.2f})"
+
+
+def main() -> None:
+    args = tyro.cli(Args, description=__doc__)
+
+    def work() -> None:
+        report = evaluate(args)
+        if args.json:
+            print(json.dumps(to_plain(report)))
+        else:
+            show(report)
+
+    cli.run(work)
+
+
+if __name__ == "__main__":
+    main()

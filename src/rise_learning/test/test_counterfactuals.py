@@ -1,0 +1,117 @@
+"""Counterfactual chunks: what the simulator restores, films and decides, and how advantages are ranked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rise_learning.data.loading import load_bags
+from rise_learning.evaluation.counterfactuals import KINDS, CounterfactualSimulator, smooth_noise
+from rise_learning.evaluation.ranking import paired_rate, pooled_auc, ranking_report, wins
+from rise_robot import collect
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+
+TINY = Contract.load(config_path("contract_tiny.yaml"))
+SIZE = (48, 64)
+SEEDS = (9, 10, 14)
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    simulator = CounterfactualSimulator(TINY, BrickSortingConfig(bricks=1), SIZE)
+    yield simulator
+    simulator.close()
+
+
+@pytest.fixture(scope="module")
+def comparisons(simulator):
+    branches = [simulator.branch(seed) for seed in SEEDS]
+    return [simulator.compare(branch, branches[i - 1].chunk) for i, branch in enumerate(branches)]
+
+
+def test_the_expert_goes_on_as_it_does_in_its_bag(
+    simulator: CounterfactualSimulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Context, chunk and true frames are those that training makes of the same episode."""
+    monkeypatch.setenv("RISE_CACHE", str(tmp_path / "cache"))
+    branch = simulator.branch(SEEDS[0])
+    collect.collect(collect.CollectConfig(episodes=1, seed=SEEDS[0]), TINY, tmp_path / "bag", progress=False)
+    episode = load_bags([tmp_path / "bag"], SIZE, workers=1)
+    g = np.array([branch.step // TINY.actions_per_frame])
+    assert np.array_equal(episode.context(g, TINY.context_frames)[0], branch.context)
+    assert np.allclose(episode.state[episode.step_of[g]][0], branch.state, atol=1e-6)
+    assert np.allclose(episode.chunk(g)[0], branch.chunk, atol=1e-6)
+    found = simulator.compare(branch, branch.chunk)
+    index = episode.future_index(g, TINY.frames_per_chunk)[0]
+    kept = np.flatnonzero(index < episode.last_frame[0])
+    assert len(kept) > 5
+    difference = np.abs(episode.frames[index[kept]].astype(int) - found.frames[0, kept])
+    assert difference.mean() < 0.2  # commands are rounded to float32
+
+
+def test_the_same_state_every_time(simulator: CounterfactualSimulator, comparisons: list) -> None:
+    branch = simulator.branch(SEEDS[1])
+    again = simulator.compare(branch, simulator.branch(SEEDS[0]).chunk)
+    assert np.array_equal(again.frames, comparisons[1].frames)
+    assert again.consequences == comparisons[1].consequences
+    assert np.array_equal(again.chunks, comparisons[1].chunks)
+
+
+def test_another_episodes_own_chunk_changes_nothing(simulator: CounterfactualSimulator) -> None:
+    branch = simulator.branch(SEEDS[2])
+    found = simulator.compare(branch, branch.chunk)
+    other = KINDS.index("other_episode")
+    assert not found.differs[0]
+    assert not found.differs[other]
+    assert np.array_equal(found.frames[other], found.frames[0])
+
+
+def test_corrupted_chunks_lead_elsewhere(comparisons: list) -> None:
+    """Every kind leaves the expert's commands, and the bricks of some states fare otherwise."""
+    shape = (len(KINDS), TINY.chunk_size, TINY.action_dim)
+    for found in comparisons:
+        assert found.chunks.shape == shape
+        assert found.frames.shape == (len(KINDS), TINY.frames_per_chunk, 3, *SIZE, 3)
+        assert np.all(found.chunks >= TINY.joint_array("lower") - 1e-6)
+        assert np.all(found.chunks <= TINY.joint_array("upper") + 1e-6)
+        still = found.chunks[KINDS.index("standing_still")]
+        assert np.ptp(still, axis=0).max() == 0.0
+    assert sum(int(found.differs.sum()) for found in comparisons) > 0
+
+
+def test_noise_has_its_size_and_starts_small() -> None:
+    noise = np.stack([smooth_noise(TINY, 0.07, np.random.default_rng(seed)) for seed in range(200)])
+    assert noise[:, -1, :6].std() == pytest.approx(0.07, rel=0.1)
+    assert noise[:, 0, :6].std() < 0.6 * 0.07
+    assert noise[:, -1, 6].std() == pytest.approx(0.007, rel=0.2)
+
+
+def test_ranking_by_hand() -> None:
+    """Two states, three corrupted chunks each; only pairs that differ count."""
+    true = np.array([[1.0, 0.5, 2.0, 1.0], [0.0, -1.0, -2.0, 5.0]])
+    differs = np.array([[True, True, True], [True, False, False]])
+    assert wins(true).tolist() == [[1.0, 0.0, 0.5], [1.0, 1.0, 0.0]]
+    found = paired_rate(wins(true), differs)
+    assert found["rate"] == pytest.approx((1 + 0 + 0.5 + 1) / 4)
+    assert (found["pairs"], found["states"]) == (4, 2)
+    low, high = found["interval95"]
+    assert low == pytest.approx(0.5)
+    assert high == pytest.approx(1.0)
+    assert pooled_auc(true, differs) == pytest.approx((2 + 0.5 + 1) / 8)
+
+
+def test_report_of_a_perfect_and_a_reversed_imagination() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(size=(30, len(KINDS)))
+    true[:, 0] = 3.0
+    differs = rng.random((30, len(KINDS) - 1)) < 0.5
+    same, reversed_ = ranking_report(true, true, differs), ranking_report(-true, true, differs)
+    assert same["advantage_auc_imagined"] == same["advantage_auc_true_frames"] == 1.0
+    assert same["correlation_within_state"] == pytest.approx(1.0)
+    assert reversed_["advantage_auc_imagined"] == 0.0
+    assert reversed_["correlation"] == pytest.approx(-1.0)
+    assert same["pairs_that_differ"] == differs.sum()
+    assert same["share_that_differs"] == pytest.approx(differs.mean())
