@@ -31,7 +31,7 @@ class ProcessGroup:
         grace_s: a process that has not ended this long after SIGINT is killed.
     """
 
-    def __init__(self, grace_s: float = 4.0) -> None:
+    def __init__(self, grace_s: float = 8.0) -> None:
         self._grace_s = grace_s
         self._members: list[_Member] = []
         self._print_lock = threading.Lock()
