@@ -24,9 +24,13 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
+            "demo = rise_learning.demo:main",
             "evaluate = rise_learning.evaluate:main",
+            "evaluator = rise_learning.nodes.evaluator:main",
+            "evaluate_world_model = rise_learning.evaluate_world_model:main",
             "import_episodes = rise_learning.import_episodes:main",
             "policy = rise_learning.nodes.policy:main",
+            "report = rise_learning.report:main",
             "self_improve = rise_learning.self_improve:main",
             "train_dynamics = rise_learning.train_dynamics:main",
             "train_policy = rise_learning.train_policy:main",
