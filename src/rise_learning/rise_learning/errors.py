@@ -15,3 +15,11 @@ class CheckpointError(RiseLearningError):
 
 class ConfigError(RiseLearningError):
     """A preset or option does not exist or does not fit the others."""
+
+
+class PolicyError(RiseLearningError):
+    """A policy answered with something that no robot can execute."""
+
+
+class EvaluationError(RiseLearningError):
+    """An evaluation cannot start, or cannot go on: no robot, no policy, or another policy than asked for."""

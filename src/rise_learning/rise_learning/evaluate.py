@@ -12,14 +12,12 @@ from pathlib import Path
 import tyro
 
 from rise_learning import cli
-from rise_learning.errors import CheckpointError
 from rise_learning.evaluation.agent import DeploymentConfig
-from rise_learning.evaluation.runner import evaluate_policy, summarize
-from rise_learning.policy.checkpoint import META
+from rise_learning.evaluation.results import summarize
+from rise_learning.evaluation.runner import evaluate_policy
+from rise_learning.policy.location import policy_directory
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_robot.sim.brick_sorting import BrickSortingConfig
-
-STAGES = ("self_improved", "policy", "imitation")
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,6 @@ class Args:
     json: bool = False
     """Print JSON only."""
     deployment: DeploymentConfig = field(default_factory=DeploymentConfig)
-
-
-def policy_directory(run: Path) -> Path:
-    """`run` itself where it is a policy, else its newest stage."""
-    for candidate in (run, *(run / stage for stage in STAGES)):
-        if (candidate / META).is_file():
-            return candidate
-    raise CheckpointError(f"no policy in {run} ({', '.join(STAGES)}); train one with train_policy")
 
 
 def evaluate(args: Args) -> None:

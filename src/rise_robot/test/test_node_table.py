@@ -139,3 +139,10 @@ def test_policy_launch_starts_the_policy_alone() -> None:
     _, nodes = launched("policy.launch.py", run="runs/demo")
     assert [(node["package"], node["executable"]) for node in nodes] == [("rise_learning", "policy")]
     assert nodes[0]["parameters"][1]["run"] == "runs/demo"
+
+
+@pytest.mark.usefixtures("launch_modules")
+def test_evaluate_launch_starts_the_evaluator_alone() -> None:
+    _, nodes = launched("evaluate.launch.py", run="runs/demo", episodes="7")
+    assert [(node["package"], node["executable"]) for node in nodes] == [("rise_learning", "evaluator")]
+    assert (nodes[0]["parameters"][1]["run"], nodes[0]["parameters"][1]["episodes"]) == ("runs/demo", 7)

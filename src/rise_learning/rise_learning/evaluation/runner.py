@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
-from rise_learning.evaluation.statistics import wilson_interval
+from rise_learning.evaluation.results import EpisodeResult
 from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
 from rise_robot.bag.episode import Episode
 from rise_robot.bag.episode_writer import write_episode
@@ -27,17 +26,6 @@ from rise_robot.sim.robot import SimulatedRobot
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True)
-class EpisodeResult:
-    """What one episode came to; `events` are the rubric's, in order."""
-
-    seed: int
-    success: bool
-    score: float
-    duration_s: float
-    events: tuple[str, ...]
 
 
 def run_agent(robot: SimulatedRobot, agent: Agent, seed: int) -> EpisodeResult:
@@ -117,16 +105,3 @@ def evaluate_policy(
                 write_episode(bag, episode)
                 start_ns = episode.end_ns + PAUSE_NS
     return results
-
-
-def summarize(results: list[EpisodeResult]) -> dict:
-    """Counts, success rate, Wilson interval and mean score, as summary.json has them."""
-    successes = sum(result.success for result in results)
-    return {
-        "episodes": len(results),
-        "successes": successes,
-        "success_rate": successes / len(results),
-        "wilson95": list(wilson_interval(successes, len(results))),
-        "score_mean": float(np.mean([result.score for result in results])),
-        "seeds": [results[0].seed, results[-1].seed],
-    }

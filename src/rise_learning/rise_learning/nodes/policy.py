@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from rise_learning.errors import RiseLearningError
-from rise_learning.evaluate import policy_directory
+from rise_learning.errors import PolicyError, RiseLearningError
 from rise_learning.nodes.live_policy import LivePolicy
+from rise_learning.policy.location import policy_directory
 from rise_msgs.msg import ActionChunk, PolicyStatus
 from rise_robot.core.chunk import Chunk
 from rise_robot.core.errors import ObservationError, RiseRobotError
@@ -65,11 +66,16 @@ class PolicyNode:
         self._policy: LivePolicy | None = None
         self._inputs: ObservationSubscriber | None = None
         self._inferences, self._last_ns, self._fault = 0, 0, ""
+        self._value = float("nan")
         self._latencies: deque[float] = deque(maxlen=300)
 
     def _declare(self) -> None:
         node = self.node
-        self._run = declare(node, "run", "", "Run directory (its newest stage), or the directory of one policy.")
+        node.declare_parameter(
+            "run", "",
+            ParameterDescriptor(description="Run (its newest stage is taken) or policy directory; read on configure."),
+        )  # fmt: skip
+        self._value_directory = declare(node, "value", "", "Directory of a value model for policy/status; empty: none.")
         self._autostart = declare(node, "autostart", True, "Configure and activate at the start.")
         self._bin = declare(
             node, "advantage_bin", 10, "Bin asked for; deployment asks for the top one.", low=0, high=10
@@ -103,22 +109,23 @@ class PolicyNode:
         """Load and warm up; a checkpoint that does not fit the contract is an error that names both."""
         self._report(PolicyStatus.STATE_WARMUP)
         try:
+            run, value = Path(self.node.get_parameter("run").value), self._value_directory
             self._policy = LivePolicy(
-                policy_directory(Path(self._run)), self.contract, advantage_bin=self._bin,
-                flow_steps=self._flow_steps, guidance=self._guidance, seed=self._seed,
+                policy_directory(run), self.contract, advantage_bin=self._bin, flow_steps=self._flow_steps,
+                guidance=self._guidance, seed=self._seed, value_directory=Path(value) if value else None,
             )  # fmt: skip
+            seconds = self._policy.warm_up()
         except (RiseLearningError, RiseRobotError) as error:
-            self._fault = str(error)
+            self._policy, self._fault = None, str(error)
             self.node.get_logger().error(self._fault)
             self._report(PolicyStatus.STATE_ERROR)
             return TransitionCallbackReturn.FAILURE
-        seconds = self._policy.warm_up()
         self.node.get_logger().info(f"{self._policy.version}: ready, warm-up took {seconds:.3f} s")
         self._report(PolicyStatus.STATE_READY)
         return TransitionCallbackReturn.SUCCESS
 
     def activate(self) -> TransitionCallbackReturn:
-        self._inferences, self._fault = 0, ""
+        self._inferences, self._fault, self._value = 0, "", float("nan")
         self._latencies.clear()
         self._inputs = ObservationSubscriber(self.node, self.contract)
         return TransitionCallbackReturn.SUCCESS
@@ -144,11 +151,26 @@ class PolicyNode:
         except ObservationError as error:
             self._wait_for_streams(str(error))
             return
-        if seen is None or self._age_s(seen.stamp_ns) > self.contract.chunk_max_age_s:
-            if self._last_ns and self._age_s(due_ns) > self.contract.chunk_max_age_s:
-                self._wait_for_streams("no new observation")
-            return
-        self._publish(seen, policy.infer(seen, inputs.instruction or self._instruction), policy.version)
+        silent = inputs.silent(self.node.get_clock().now().nanoseconds)
+        if silent:
+            self._wait_for_streams("missing or stale: " + ", ".join(silent))
+        elif seen is not None:
+            instruction = inputs.instruction or self._instruction
+            actions = self._infer(policy, seen, instruction)
+            if actions is not None and self._inputs is inputs:  # not deactivated meanwhile
+                self._publish(seen, actions, policy.version)
+                self._value = policy.value(seen, instruction)
+                self._report(PolicyStatus.STATE_RUNNING)
+
+    def _infer(self, policy: LivePolicy, seen: Observation, instruction: str) -> np.ndarray | None:
+        """(K, A), or None where the policy failed; it then stays silent until it is configured again."""
+        try:
+            return policy.infer(seen, instruction)
+        except PolicyError as error:
+            self._policy, self._fault = None, str(error)
+            self.node.get_logger().error(self._fault)
+            self._report(PolicyStatus.STATE_ERROR)
+            return None
 
     def _publish(self, seen: Observation, actions: np.ndarray, version: str) -> None:
         chunk = Chunk(seen.stamp_ns, actions, version, self._bin)
@@ -158,7 +180,6 @@ class PolicyNode:
         if self._fault:
             self.node.get_logger().info("observations are back")
             self._fault = ""
-        self._report(PolicyStatus.STATE_RUNNING)
 
     def _wait_for_streams(self, fault: str) -> None:
         if not self._fault:
@@ -174,7 +195,7 @@ class PolicyNode:
             PolicyStatus(
                 header=conversions.to_header(self._last_ns),
                 policy_version=self._policy.version if self._policy else "",
-                value=float("nan"),
+                value=self._value,
                 advantage_bin=self._bin,
                 latency_s=self._latencies[-1] if self._latencies else float("nan"),
                 inferences=self._inferences,

@@ -15,10 +15,11 @@ from safetensors.torch import load_file, save_file
 from rise_learning.errors import CheckpointError
 from rise_learning.policy.config import PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.policy.location import META
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.training.run_directory import write_json
 
-MODEL, META = "model.safetensors", "model.json"
+MODEL = "model.safetensors"
 
 
 @dataclass(frozen=True)

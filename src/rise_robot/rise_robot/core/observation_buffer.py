@@ -111,6 +111,12 @@ class ObservationBuffer:
         known = [stamp for stamp in newest if stamp is not None]
         return min(known) if len(known) == len(newest) else None
 
+    def silent(self, now_ns: int) -> list[str]:
+        """Names of the streams that sent nothing since the contract's bound before `now_ns`."""
+        streams: list[_Stream] = [self._joints, *self._frames.values()]
+        newest = [(stream, stream.newest_ns()) for stream in streams]
+        return [s.name for s, stamp in newest if stamp is None or (now_ns - stamp) * 1e-9 > s.max_age_s]
+
     def observation(self, now_ns: int, history: Sequence[int] | None = None) -> Observation:
         """What was known at `now_ns`.
 

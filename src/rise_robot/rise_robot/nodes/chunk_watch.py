@@ -1,4 +1,4 @@
-"""Lets a simulated robot wait for the policy: a simulation that runs ahead of it would show nothing about the policy."""
+"""Lets a simulated robot wait for the policy: one that runs ahead of it would show nothing about the policy."""
 
 from __future__ import annotations
 

@@ -61,6 +61,11 @@ class ObservationSubscriber:
                 raise ObservationError("a stream is silent: no complete observation yet")
             return self._buffer.observation(latest, history)
 
+    def silent(self, now_ns: int) -> list[str]:
+        """Topics whose newest message at `now_ns` is older than the contract allows, or that sent none."""
+        with self._changed:
+            return self._buffer.silent(now_ns)
+
     def _on_joints(self, message: JointState) -> None:
         try:
             positions = conversions.positions_of(message, self._contract)

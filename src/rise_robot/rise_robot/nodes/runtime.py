@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -64,10 +64,11 @@ def reject_unknown_parameters(node: Node) -> None:
         raise ContractError(f"{node.get_name()}: unknown parameters {unknown}; known are {known}")
 
 
-def run(make: Callable[[], Runnable], args: list[str] | None = None) -> int:
+def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads: int = 1) -> int:
     """Run a node until it ends, SIGINT or SIGTERM; return the exit code.
 
-    Any number of signals is one request to stop and gives 0; a failure gives 1 and is printed.
+    Any number of signals is one request to stop and gives 0; a failure gives 1 and is printed. More than one of
+    `threads` serves callbacks that wait for others (actions).
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -78,7 +79,7 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None) -> int:
     try:
         runnable = make()
         reject_unknown_parameters(runnable.node)
-        spinner = threading.Thread(target=_spin, args=(runnable.node, stop, failure), daemon=True)
+        spinner = threading.Thread(target=_spin, args=(runnable.node, stop, failure, threads), daemon=True)
         spinner.start()
         runnable.run(stop)
         stop.set()
@@ -99,9 +100,9 @@ def wait(stop: threading.Event) -> None:
         pass
 
 
-def _spin(node: Node, stop: threading.Event, failure: list[BaseException]) -> None:
+def _spin(node: Node, stop: threading.Event, failure: list[BaseException], threads: int) -> None:
     parent = os.environ.get(PARENT_ENV)
-    executor = SingleThreadedExecutor()
+    executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(num_threads=threads)
     executor.add_node(node)
     try:
         while not stop.is_set():

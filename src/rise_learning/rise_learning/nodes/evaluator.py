@@ -1,0 +1,185 @@
+"""Evaluates a policy on a running robot, real or simulated: episodes, outcomes, and how the deployment ran.
+
+Action: evaluate (rise_msgs/Evaluate), with progress; cancelling ends after the running episode. Where the policy node
+runs another policy than the goal's, it is made to load that one. With parameter `episodes` it evaluates by itself and
+ends. Results are written as JSON beside the policy, as those of `python -m rise_learning.evaluate`.
+Uses: episode/start, episode/end, control/set. Listens to episode/*, policy/status, control/status, /diagnostics.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import rclpy.node
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
+
+from rise_learning.errors import EvaluationError, RiseLearningError
+from rise_learning.evaluation.results import EpisodeResult, summarize
+from rise_learning.nodes.episode_driver import EpisodeDriver
+from rise_learning.nodes.policy_switch import PolicySwitch
+from rise_learning.policy.location import policy_directory, policy_version
+from rise_msgs.action import Evaluate
+from rise_robot.nodes import runtime
+from rise_robot.nodes.runtime import declare
+
+FILE = "evaluation_ros.json"
+Progress = Callable[[int, int, float], bool]
+
+
+@dataclass
+class Evaluation:
+    """Results so far and the reason where it ended early."""
+
+    results: list[EpisodeResult]
+    figures: dict[str, object]
+    message: str = ""
+    report: str = ""
+
+    def summary(self) -> dict:
+        """Plain values for JSON."""
+        counted = summarize(self.results) if self.results else {"episodes": 0, "successes": 0}
+        return {**counted, "message": self.message}
+
+
+class EvaluatorNode:
+    """Declares, wires, delegates; one evaluation at a time."""
+
+    def __init__(self) -> None:
+        self.node = node = rclpy.node.Node("evaluator")
+        runtime.declare_contract(node)
+        self._run = declare(node, "run", "", "Run directory or policy directory of an evaluation by itself.")
+        self._episodes = declare(node, "episodes", 0, "Episodes to evaluate by itself, then end; 0: actions only.")
+        self._seed = declare(node, "seed", 1_000_000, "Seed of the first of them.", low=0, high=2**31)
+        self._timeout_s = declare(
+            node, "episode_timeout_s", 120.0, "Wall time until an undecided episode is ended.", low=1.0, high=3600.0
+        )
+        self._ready_s = declare(node, "ready_s", 60.0, "Wall time to wait for robot and policy.", low=1.0, high=600.0)
+        self._stop, self._busy = threading.Event(), threading.Lock()
+        self._driver = EpisodeDriver(node, self._stop)
+        self._switch = PolicySwitch(node)
+        self._action = ActionServer(
+            node, Evaluate, "evaluate", self._execute, callback_group=ReentrantCallbackGroup(),
+            goal_callback=self._on_goal, cancel_callback=lambda _: CancelResponse.ACCEPT,
+        )  # fmt: skip
+
+    def run(self, stop: threading.Event) -> None:
+        watcher = threading.Thread(target=lambda: (stop.wait(), self._stop.set()), daemon=True)
+        watcher.start()
+        if not self._episodes:
+            runtime.wait(stop)
+            return
+        goal = Evaluate.Goal(run=self._run, episodes=self._episodes, seed=self._seed)
+        with self._busy:
+            evaluation = self._evaluate(goal, lambda *_: not stop.is_set())
+        print(json.dumps(evaluation.summary() | {"deployment": evaluation.figures}), flush=True)
+        if evaluation.message and not stop.is_set():
+            raise EvaluationError(evaluation.message)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._action.destroy()
+
+    def _on_goal(self, goal: Evaluate.Goal) -> GoalResponse:
+        usable = goal.episodes > 0 and not self._busy.locked()
+        if not usable:
+            self.node.get_logger().warning("goal rejected: an evaluation runs, or no episodes were asked for")
+        return GoalResponse.ACCEPT if usable else GoalResponse.REJECT
+
+    def _execute(self, handle: ServerGoalHandle) -> Evaluate.Result:
+        begun = time.monotonic()
+
+        def progress(done: int, successes: int, seconds: float) -> bool:
+            left = float("nan") if not done else (time.monotonic() - begun) / done * (handle.request.episodes - done)
+            handle.publish_feedback(
+                Evaluate.Feedback(episode=done, episodes=handle.request.episodes, successes=successes, eta_s=left)
+            )
+            return not handle.is_cancel_requested
+
+        with self._busy:
+            evaluation = self._evaluate(handle.request, progress)
+        if handle.is_cancel_requested:
+            handle.canceled()
+        elif evaluation.message:
+            handle.abort()
+        else:
+            handle.succeed()
+        return _result(evaluation)
+
+    def _evaluate(self, goal: Evaluate.Goal, go_on: Progress) -> Evaluation:
+        """All episodes of a goal; an error ends it early and becomes its message."""
+        evaluation, begun = Evaluation([], {}), time.monotonic()
+        try:
+            directory = self._prepare(goal)
+            self._driver.forget()
+            for number in range(goal.episodes):
+                self._driver.give_control_to_policy(self._ready_s)
+                result = self._driver.run_episode(goal.task, goal.seed + number, self._timeout_s)
+                evaluation.results.append(result)
+                successes = sum(each.success for each in evaluation.results)
+                self.node.get_logger().info(
+                    f"episode {number + 1} of {goal.episodes}, seed {result.seed}: "
+                    f"{'success' if result.success else 'no success'}, score {result.score:g}; {successes} so far"
+                )
+                if not go_on(number + 1, successes, time.monotonic() - begun) and number + 1 < goal.episodes:
+                    evaluation.message = f"cancelled after {number + 1} of {goal.episodes} episodes"
+                    break
+            evaluation.figures = self._driver.figures.summary()
+            evaluation.report = self._write(directory, evaluation)
+        except RiseLearningError as error:
+            evaluation.message = str(error)
+            self.node.get_logger().error(evaluation.message)
+        return evaluation
+
+    def _prepare(self, goal: Evaluate.Goal) -> Path | None:
+        """The directory of the goal's policy, which now runs; None where any policy will do."""
+        if not goal.run:
+            return None
+        directory = policy_directory(Path(goal.run) / goal.policy)
+        version = policy_version(directory)
+        if not self._driver.wait_for_policy(version, 3.0 if self._driver.policy_version else self._ready_s):
+            self.node.get_logger().info(f"policy {self._driver.policy_version!r} runs; loading {version!r}")
+            self._switch.load(directory.resolve())
+            if not self._driver.wait_for_policy(version, self._ready_s):
+                raise EvaluationError(f"the policy node runs {self._driver.policy_version!r}, expected {version!r}")
+        return directory
+
+    def _write(self, directory: Path | None, evaluation: Evaluation) -> str:
+        if directory is None:
+            return ""
+        path = directory / FILE
+        results = [asdict(result) for result in evaluation.results]
+        path.write_text(
+            json.dumps({**evaluation.summary(), "deployment": evaluation.figures, "results": results}, indent=2)
+        )
+        return str(path)
+
+
+def _result(evaluation: Evaluation) -> Evaluate.Result:
+    summary, nan = evaluation.summary(), float("nan")
+    low, high = summary.get("wilson95", (nan, nan))
+    return Evaluate.Result(
+        episodes=summary["episodes"],
+        successes=summary["successes"],
+        success_rate=summary.get("success_rate", nan),
+        wilson_lower=low,
+        wilson_upper=high,
+        score_mean=summary.get("score_mean", nan),
+        report=evaluation.report,
+        message=evaluation.message,
+    )
+
+
+def main() -> int:
+    return runtime.run(EvaluatorNode, threads=4)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Makes a running policy node load another policy: deactivate, clean up, set `run`, configure, activate."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
+
+from rise_learning.errors import EvaluationError
+
+LOAD_S = 60.0
+
+
+class PolicySwitch:
+    """Args:
+    node: spun by other threads than the one that calls `load`.
+    policy: relative name of the policy node.
+    """
+
+    def __init__(self, node: Node, policy: str = "policy") -> None:
+        self._change = node.create_client(ChangeState, f"{policy}/change_state")
+        self._set = node.create_client(SetParameters, f"{policy}/set_parameters")
+
+    def load(self, directory: Path) -> None:
+        """Raises EvaluationError where the node is not there or refuses a step; its log says why."""
+        self._transition(Transition.TRANSITION_DEACTIVATE, "deactivate")
+        self._transition(Transition.TRANSITION_CLEANUP, "clean up")
+        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(directory))
+        request = SetParameters.Request(parameters=[Parameter(name="run", value=value)])
+        (result,) = _answer(self._set, request).results
+        if not result.successful:
+            raise EvaluationError(f"policy node refused run {directory}: {result.reason}")
+        self._transition(Transition.TRANSITION_CONFIGURE, f"configure {directory}")
+        self._transition(Transition.TRANSITION_ACTIVATE, "activate")
+
+    def _transition(self, number: int, name: str) -> None:
+        if not _answer(self._change, ChangeState.Request(transition=Transition(id=number))).success:
+            raise EvaluationError(f"policy node did not {name}; its log says why")
+
+
+def _answer(client: Any, request: Any) -> Any:
+    if not client.wait_for_service(LOAD_S):
+        raise EvaluationError(f"service {client.srv_name} is not there; start the policy node")
+    done = threading.Event()
+    future = client.call_async(request)
+    future.add_done_callback(lambda _: done.set())
+    if not done.wait(LOAD_S):
+        raise EvaluationError(f"service {client.srv_name} did not answer within {LOAD_S:g} s")
+    return future.result()
