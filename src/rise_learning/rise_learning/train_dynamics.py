@@ -105,8 +105,8 @@ def new_dynamics(episodes: EpisodeSet, image_size: tuple[int, int], seed: int) -
     )
     normalizer = Normalizer.fit(np.concatenate([episodes.state, episodes.action]))
     g = np.random.default_rng(seed).permutation(complete_chunks(episodes))[:512]
-    context, future, _, _ = clip(episodes, g, normalizer)
-    model.fit_codec(context, future)
+    _, future, _, _ = clip(episodes, g, normalizer)
+    model.fit_codec(future)
     return model, normalizer
 
 

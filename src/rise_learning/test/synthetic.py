@@ -1,0 +1,69 @@
+"""Small made-up episodes for the tests of the learning side."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from rise_robot.core.contract import Contract, config_path
+
+from rise_learning.data.episode_set import EpisodeArrays, EpisodeSet
+from rise_learning.policy.config import PolicyConfig
+
+SIZE = (16, 16)
+
+
+def small_contract(chunk_size: int = 10) -> Contract:
+    """The tiny contract with short chunks, so that tests stay quick."""
+    contract = Contract.load(config_path("contract_tiny.yaml"))
+    return dataclasses.replace(contract, chunk_size=chunk_size)
+
+
+def small_policy_config(contract: Contract, **changes) -> PolicyConfig:
+    return PolicyConfig(
+        **{
+            "action_dim": contract.action_dim,
+            "chunk_size": contract.chunk_size,
+            "image_size": SIZE,
+            "channels": (4, 4, 4),
+            "view_features": 8,
+            "prompt_features": 8,
+            "width": 32,
+            "blocks": 2,
+            "basis_size": 12,
+            "draws": 2,
+            **changes,
+        }
+    )
+
+
+def make_episode(contract: Contract, seed: int, *, frames: int = 12, kind: str = "demonstration", outcome: str = "success") -> EpisodeArrays:
+    """Random frames, smooth random joint motion, one grasp event in the middle."""
+    rng = np.random.default_rng(seed)
+    steps = frames * contract.actions_per_frame
+    state = (0.3 + np.cumsum(rng.normal(0, 0.01, (steps, contract.action_dim)), axis=0)).astype(np.float32)
+    return EpisodeArrays(
+        episode_id=f"{kind}_{seed}",
+        task="brick_sorting",
+        instruction="sort the bricks",
+        kind=kind,
+        outcome=outcome,
+        score=2.5,
+        seed=seed,
+        frames=rng.integers(0, 255, (frames, len(contract.cameras), *SIZE, 3), dtype=np.uint8),
+        state=state,
+        action=state + 0.01,
+        clean_action=state + 0.02,
+        human=np.zeros(steps, bool),
+        events=((frames // 2, "grasp", "red"), (frames - 2, "place_matched", "red")),
+    )
+
+
+def make_set(contract: Contract | None = None) -> EpisodeSet:
+    """Three demonstrations, one failed and one successful rollout."""
+    contract = contract or small_contract()
+    return EpisodeSet(
+        contract,
+        [make_episode(contract, seed) for seed in range(3)]
+        + [make_episode(contract, 3, kind="rollout", outcome="failure"), make_episode(contract, 4, kind="rollout")],
+    )

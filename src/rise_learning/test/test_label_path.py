@@ -1,0 +1,96 @@
+"""One label followed from imagination to what the policy is conditioned on.
+
+The authors' code for months trained every imagined sample as if its advantage were the best one: the label was lost on
+its way to the prompt. Here an advantage of the middle bin must arrive as that bin in the prompt and in the flow head.
+"""
+
+import numpy as np
+import torch
+from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.policy.prompt import build_prompt
+from rise_learning.presets import SelfImprovement
+from rise_learning.rl.bins import AdvantageBins
+from rise_learning.rl.imagination import Imagined
+from rise_learning.rl.self_improvement import SelfImprovementLoop
+from rise_learning.training.loop import LoopConfig
+from rise_learning.training.policy_training import OfflineSamples, new_policy
+from synthetic import make_set, small_policy_config
+
+BINS = AdvantageBins(-1.0, 1.0)
+MIDDLE = -0.35
+"""Falls into bin 4."""
+
+
+class JudgeAlike:
+    """A world model that finds every chunk equally mediocre."""
+
+    def imagine(self, context, state, chunks, instructions, seed):
+        return Imagined(context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full(len(chunks), MIDDLE))
+
+
+class Listening(FlowPolicy):
+    """Writes down what reaches the prompt and the head."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.prompts, self.head_bins = [], []
+        self.head.register_forward_pre_hook(lambda _, arguments: self.head_bins.append(arguments[3].clone()))
+
+    def read_prompt(self, instructions, bins):
+        self.prompts.append([build_prompt(text, int(label)) for text, label in zip(instructions, bins, strict=True)])
+        return super().read_prompt(instructions, bins)
+
+
+def make_loop(offline_share=0.0):
+    episodes = make_set()
+    samples = OfflineSamples.all_frames(episodes, np.full(len(episodes), 10))
+    config = small_policy_config(episodes.contract, bin_dropout=0.0)
+    policy = Listening(config)
+    policy.load_state_dict(new_policy(config, samples, 0).state_dict())
+    settings = SelfImprovement(
+        loop=LoopConfig(batch_size=20), offline_share=offline_share, starts_per_rollout=6, chunks_per_start=2
+    )
+    return SelfImprovementLoop(policy, JudgeAlike(), samples, BINS, settings, seed=0), policy
+
+
+def test_rollout_asks_for_the_top_bin():
+    loop, policy = make_loop()
+    loop.before_step(0)
+    assert set(policy.prompts[0]) == {"Advantage: 10. Task: sort the bricks."}
+    assert all((bins == 10).all() for bins in policy.head_bins)
+
+
+def test_judged_label_reaches_prompt_and_head_unchanged():
+    loop, policy = make_loop()
+    loop.before_step(0)
+    assert len(loop.buffer) == 12 and loop.statistics.bins[3] == 12
+    policy.prompts.clear()
+    policy.head_bins.clear()
+    loop.loss(0)
+    assert policy.prompts == [["Advantage: 4. Task: sort the bricks."] * 20]
+    assert policy.head_bins[0].tolist() == [4] * 40  # two noise draws
+
+
+def test_offline_and_online_labels_stay_with_their_samples():
+    loop, policy = make_loop(offline_share=0.6)
+    loop.before_step(0)
+    policy.prompts.clear()
+    loop.loss(0)
+    assert policy.prompts[0][:12] == ["Advantage: 10. Task: sort the bricks."] * 12
+    assert policy.prompts[0][12:] == ["Advantage: 4. Task: sort the bricks."] * 8
+    assert loop.statistics.offline_share == 0.6
+
+
+def test_prompt_without_bin_says_nothing_of_advantage():
+    assert build_prompt("sort the bricks.", 0) == "Task: sort the bricks."
+
+
+def test_label_changes_the_loss():
+    loop, policy = make_loop()
+    inputs, chunks = loop.offline.batch(np.random.default_rng(0), 8, policy.config.history)
+    losses = []
+    for label in (10, 4):
+        inputs.bins = torch.full((8,), label)
+        torch.manual_seed(0)
+        losses.append(policy.loss(inputs, chunks))
+    assert (losses[0] != losses[1]).all()
