@@ -1,7 +1,8 @@
-"""The demo: its commands are understood, it continues after an interruption, its summary and report hold what exists."""
+"""The demo: its commands are understood, it continues when interrupted, summary and report hold what exists."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -31,6 +32,8 @@ from rise_robot.bag import check
 
 TRAININGS = {module.__name__: module for module in (train_value, train_dynamics, train_policy, self_improve)}
 WRITE = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.write_text(p.read_text() + '.' if p.exists() else '.')"
+
+FAIL = "import pathlib, sys; sys.exit(0 if pathlib.Path(sys.argv[1]).exists() else 3)"
 
 
 def understand(module: str, words: list[str]) -> object:
@@ -65,17 +68,15 @@ def test_no_evaluated_scene_was_trained_on() -> None:
     sizes += [(c.rollouts_seed, c.rollouts), (c.corrupted_seed, c.corrupted)]
     sizes += [(c.evaluation_seed, c.evaluation_episodes), (c.states_seed, c.states)]
     ranges = sorted((seed, seed + count) for seed, count in sizes)
-    assert all(first[1] <= second[0] for first, second in zip(ranges, ranges[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(ranges))
 
 
 def stage(tmp_path: Path, name: str, *, resumes: bool = False, fails: bool = False, version: str = "") -> Stage:
     """Appends a dot to a file, then perhaps fails."""
     file = tmp_path / f"{name}.txt"
-    commands = [("-c", WRITE, str(file), version)]
+    commands = [("-S", "-c", WRITE, str(file), version)]
     if fails:
-        commands.append(
-            ("-c", f"import pathlib, sys; sys.exit(3 * (not pathlib.Path({str(tmp_path / 'ok')!r}).exists()))")
-        )
+        commands.append(("-S", "-c", FAIL, str(tmp_path / "ok")))
     return Stage(name, tuple(commands), (file,), resumes)
 
 
