@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rise_robot.core.contract import Contract
@@ -50,7 +50,7 @@ class EpisodeSet:
     def __init__(self, contract: Contract, episodes: list[EpisodeArrays]) -> None:
         if not episodes:
             raise DataError("no episode found; record or collect some first (python -m rise_robot.collect --help)")
-        self.contract, self.episodes = contract, episodes
+        self.contract = contract
         self.frames = np.concatenate([episode.frames for episode in episodes])
         self.state = np.concatenate([episode.state for episode in episodes])
         self.action = np.concatenate([episode.action for episode in episodes])
@@ -65,6 +65,23 @@ class EpisodeSet:
         within = np.arange(len(self.frames)) - self.first_frame[self.episode_of]
         self.step_of = first_step[self.episode_of] + within * contract.actions_per_frame
         self._last_step = first_step + step_counts - 1
+        self.episodes = [
+            self._view(episode, slice(f, f + frames), slice(s, s + steps))
+            for episode, f, frames, s, steps in zip(
+                episodes, self.first_frame, frame_counts, first_step, step_counts, strict=True
+            )
+        ]
+
+    def _view(self, episode: EpisodeArrays, frames: slice, steps: slice) -> EpisodeArrays:
+        """`episode` with its arrays as views of the concatenated ones: everything is held in memory once."""
+        return replace(
+            episode,
+            frames=self.frames[frames],
+            state=self.state[steps],
+            action=self.action[steps],
+            clean_action=self.clean_action[steps],
+            human=self.human[steps],
+        )
 
     def __len__(self) -> int:
         return len(self.frames)
