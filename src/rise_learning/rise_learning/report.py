@@ -62,7 +62,7 @@ def video(path: Path, caption: str) -> str:
     )
 
 
-def policies_section(summary: dict[str, Any]) -> str:
+def policies_section(run: Path, summary: dict[str, Any]) -> str:
     """Success rates with intervals."""
     found = {name: row for name, row in summary["policies"].items() if row["episodes"]}
     if not found:
@@ -80,7 +80,17 @@ def policies_section(summary: dict[str, Any]) -> str:
     ]
     head = ["policy", "episodes", "successes", "success rate", "95 % Wilson interval", "mean score"]
     body = table_of(head, rows) + picture(figures.success_rates(found), "success rates with Wilson intervals")
-    return section("Policies", body, "Every policy faced the same scenes, none of which was trained on.")
+    return section("Policies", body, _scenes(run))
+
+
+def _scenes(run: Path) -> str:
+    """Which scenes the policies were evaluated on."""
+    results = [read(run / directory / "evaluation.json") for directory in POLICIES.values()]
+    seeds = {tuple(result["seeds"]) for result in results if "seeds" in result}
+    if len(seeds) != 1:
+        return "The policies were evaluated on different scenes: compare them with care." if seeds else ""
+    first, last = seeds.pop()
+    return f"Every policy faced the same simulated scenes, seeds {first} to {last}."
 
 
 def figures_section(summary: dict[str, Any]) -> str:
@@ -205,7 +215,7 @@ def write_report(args: Args) -> Path:
     summary = summarize_run(run, read(run / "summary.json").get("timings_s"))
     episodes = _load(args)
     parts = [
-        policies_section(summary),
+        policies_section(run, summary),
         figures_section(summary),
         imagination_section(run, episodes),
         value_section(run, episodes),

@@ -18,7 +18,7 @@ def wins(advantages: np.ndarray) -> np.ndarray:
 
 
 def paired_rate(won: np.ndarray, counted: np.ndarray, seed: int = 0) -> Report:
-    """Mean of `won` over the pairs that count, and its 95 % interval by a bootstrap over states.
+    """Mean of `won` over the pairs that count, and its 95 % interval by a bootstrap over the states that have one.
 
     Args:
         won: (S, P) of `wins`.
@@ -28,15 +28,16 @@ def paired_rate(won: np.ndarray, counted: np.ndarray, seed: int = 0) -> Report:
         `rate` (NaN without pairs), `interval95`, `pairs`, `states` with at least one pair.
     """
     total, count = (won * counted).sum(1), counted.sum(1)
-    if not count.sum():
+    total, count = total[count > 0], count[count > 0]
+    if not len(count):
         return {"rate": float("nan"), "interval95": [float("nan")] * 2, "pairs": 0, "states": 0}
-    chosen = np.random.default_rng(seed).integers(len(won), size=(RESAMPLES, len(won)))
-    resampled = total[chosen].sum(1) / np.maximum(1, count[chosen].sum(1))
+    chosen = np.random.default_rng(seed).integers(len(count), size=(RESAMPLES, len(count)))
+    resampled = total[chosen].sum(1) / count[chosen].sum(1)
     return {
         "rate": float(total.sum() / count.sum()),
         "interval95": [float(bound) for bound in np.quantile(resampled, [0.025, 0.975])],
         "pairs": int(count.sum()),
-        "states": int((count > 0).sum()),
+        "states": len(count),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,12 @@ def table(summary: dict[str, Any]) -> str:
 
 
 def _pick(values: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: values.get(key) for key in keys}
+    return {key: _known(values.get(key)) for key in keys}
+
+
+def _known(value: Any) -> Any:
+    """None for a figure that could not be computed: JSON has no NaN."""
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _text(value: Any) -> str:
