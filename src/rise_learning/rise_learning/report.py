@@ -57,7 +57,7 @@ def video(path: Path, caption: str) -> str:
     code = base64.b64encode(path.read_bytes()).decode()
     source = f"data:video/mp4;base64,{code}"
     return (
-        f'<figure><video src="{source}" autoplay loop muted playsinline controls></video>'
+        f'<figure><video src="{source}" autoplay loop muted playsinline></video>'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
 
