@@ -22,6 +22,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rise_learning.policy.checkpoint import save_policy
 from rise_learning.policy.config import PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
+from rise_msgs.srv import SetControl
 from rise_robot.core.contract import Contract, config_path
 
 TINY = Contract.load(config_path("contract_tiny.yaml"))
@@ -63,12 +64,20 @@ class Deployment:
     def listen(self, kind: type, topic: str, profile: Any) -> None:
         self.node.create_subscription(kind, topic, self.heard[topic].append, profile)
 
-    def spin_until(self, condition: Callable[[], Any], timeout_s: float = 60.0) -> None:
+    def spin_until(self, condition: Callable[[], Any], timeout_s: float = 150.0) -> None:
         end = time.monotonic() + timeout_s
         while not condition():
             counts = {topic: len(messages) for topic, messages in self.heard.items()}
             assert time.monotonic() < end, f"not within {timeout_s} s; heard {counts}"
             self.executor.spin_once(timeout_sec=0.05)
+
+    def take_control(self, mode: str) -> None:
+        """Ask the controller for `mode`; on a busy machine authority may have been withdrawn before."""
+        client = self.node.create_client(SetControl, "control/set")
+        assert client.wait_for_service(timeout_sec=10.0)
+        future = client.call_async(SetControl.Request(mode=mode))
+        self.spin_until(future.done)
+        assert future.result().success
 
     def process_of(self, module: str) -> int:
         """Process id of a node that bringup started."""
@@ -87,6 +96,8 @@ class Deployment:
         for process in self._processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+            if process.stdout and not process.stdout.closed:
+                print(process.stdout.read())  # pytest shows it where a test fails
         self.executor.shutdown()
         rclpy.try_shutdown(context=self.context)
 

@@ -65,6 +65,16 @@ def test_a_missing_or_stale_stream_is_refused_by_name() -> None:
         filled([0, 1000], [900, 966]).observation(1000 * MS)
 
 
+def test_silent_streams_are_named() -> None:
+    buffer = filled([0, 900], [0, 780])
+    assert buffer.silent(950 * MS) == []
+    assert buffer.silent(990 * MS) == [camera.compressed_topic for camera in CONTRACT.cameras]
+    assert "joint_states" in buffer.silent(1010 * MS)
+    buffer.begin(2000 * MS)
+    assert buffer.silent(2050 * MS) == [], "an episode's first messages are on their way"
+    assert len(buffer.silent(2250 * MS)) == 1 + len(CONTRACT.cameras)
+
+
 def test_malformed_and_out_of_order_messages_are_refused() -> None:
     buffer = filled([0], [0])
     with pytest.raises(ObservationError, match="finite"):

@@ -113,9 +113,9 @@ class EpisodeDriver:
             raise EvaluationError(f"{client.srv_name} refused: {response.message}")
         return response
 
-    def wait_for_policy(self, version: str, timeout_s: float) -> bool:
-        """True once the policy of this version has reported."""
-        return self._wait(lambda: self.policy_version == version, timeout_s)
+    def wait_for_policy(self, timeout_s: float, version: str = "") -> bool:
+        """True once a policy has reported, or that of `version`."""
+        return self._wait(lambda: self.policy_version == (version or self.policy_version or None), timeout_s)
 
     def _has_ended(self, episode_id: str) -> bool:
         newest = self._episode

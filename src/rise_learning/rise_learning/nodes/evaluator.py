@@ -144,10 +144,12 @@ class EvaluatorNode:
             return None
         directory = policy_directory(Path(goal.run) / goal.policy)
         version = policy_version(directory)
-        if not self._driver.wait_for_policy(version, 3.0 if self._driver.policy_version else self._ready_s):
+        if not self._driver.wait_for_policy(self._ready_s):
+            raise EvaluationError(f"policy/status says nothing within {self._ready_s:g} s; start the policy node")
+        if self._driver.policy_version != version:
             self.node.get_logger().info(f"policy {self._driver.policy_version!r} runs; loading {version!r}")
             self._switch.load(directory.resolve())
-            if not self._driver.wait_for_policy(version, self._ready_s):
+            if not self._driver.wait_for_policy(self._ready_s, version):
                 raise EvaluationError(f"the policy node runs {self._driver.policy_version!r}, expected {version!r}")
         return directory
 

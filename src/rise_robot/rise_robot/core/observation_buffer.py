@@ -112,10 +112,10 @@ class ObservationBuffer:
         return min(known) if len(known) == len(newest) else None
 
     def silent(self, now_ns: int) -> list[str]:
-        """Names of the streams that sent nothing since the contract's bound before `now_ns`."""
+        """Names of the streams whose newest message, or else the episode's begin, is older at `now_ns` than allowed."""
         streams: list[_Stream] = [self._joints, *self._frames.values()]
-        newest = [(stream, stream.newest_ns()) for stream in streams]
-        return [s.name for s, stamp in newest if stamp is None or (now_ns - stamp) * 1e-9 > s.max_age_s]
+        newest = [(stream, stream.newest_ns() or self._begin_ns) for stream in streams]
+        return [stream.name for stream, stamp in newest if (now_ns - stamp) * 1e-9 > stream.max_age_s]
 
     def observation(self, now_ns: int, history: Sequence[int] | None = None) -> Observation:
         """What was known at `now_ns`.

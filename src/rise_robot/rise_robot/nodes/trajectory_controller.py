@@ -20,7 +20,7 @@ from trajectory_msgs.msg import JointTrajectory
 from rise_msgs.msg import ActionChunk, ControlStatus
 from rise_msgs.srv import SetControl
 from rise_robot.core.errors import CommandError, ModeError
-from rise_robot.core.pacing import Pacer, aligned_origin
+from rise_robot.core.pacing import Pacer, WallOffset, aligned_origin
 from rise_robot.core.supervisor import Mode
 from rise_robot.core.trajectory_controller import ControllerConfig, ControlOutput, TrajectoryController
 from rise_robot.nodes import conversions, qos, runtime
@@ -90,7 +90,7 @@ class TrajectoryControllerNode:
         node.create_timer(1.0, self._diagnose)
         self._simulated = node.get_parameter("use_sim_time").value
         if self._simulated:
-            node.create_timer(self.contract.control_period_s, self._tick)
+            node.create_timer(self.contract.control_period_s, lambda: self._tick(self._now()))
 
     def run(self, stop: threading.Event) -> None:
         if self._simulated:
@@ -101,22 +101,22 @@ class TrajectoryControllerNode:
         period = self.contract.control_period_s
         origin = aligned_origin(period, self._phase, time.time_ns(), time.monotonic_ns())
         self._pacer = Pacer(period, time.monotonic_ns, stop.wait, origin_ns=origin)
+        wall = WallOffset(time.time_ns, time.monotonic_ns)
         while self._pacer.sleep():
-            self._tick()
+            self._tick(wall.stamp(self._pacer.deadline_ns))  # when it was due: steps keep their phase to the robot's
 
     def close(self) -> None:
         """The last command is one to stay where the commands have led."""
         with self._lock:
             if self._core.supervisor.authority is not Mode.ESTOP:
                 self._core.request(Mode.HOLD, "shutting down", self._now())
-        self._tick()
+        self._tick(self._now())
 
     def _now(self) -> int:
         return self.node.get_clock().now().nanoseconds
 
-    def _tick(self) -> None:
+    def _tick(self, now: int) -> None:
         with self._lock:
-            now = self._now()
             output = self._core.update(now)
         if output.command is not None:
             self._command.publish(conversions.joint_state(self.contract, now, output.command))
