@@ -11,8 +11,8 @@ from rise_worldmodel.errors import ShapeError
 PORTION = 4
 """Clips worked on at a time: intermediate blocks stay near the cache, three times faster than a batch at once."""
 
-STILL = 0.03
-"""Intensity difference (of 1) to the reference below which a decoded pixel counts as standing still."""
+STILL = 5
+"""Change of a decoded intensity (of 255) against the reference up to which the reference's own value is kept."""
 
 
 class PatchPcaCodec(nn.Module):
@@ -89,22 +89,21 @@ class PatchPcaCodec(nn.Module):
     def _decode(self, latents: Tensor, reference: Tensor | None) -> Tensor:
         batch, groups, views, rows, columns, _ = latents.shape
         n, p = self.config.frames_per_group, self.config.patch
-        blocks = self._inverse(latents)
+        pixels = self._inverse(latents)
         if reference is not None:
+            shown = self._still_blocks(reference).to(torch.uint8)[:, None, :, :, :, None]
             coded = self._inverse(self.encode_still(reference)[:, None].to(latents.dtype))
-            error = self._still_blocks(reference)[:, None, :, :, :, None] - coded
-            change = (blocks - coded).unflatten(-1, (p * p, 3))
-            moved = torch.linalg.vecdot(change, change)[..., None].div_(3 * (255.0 * STILL) ** 2).add_(1.0)
-            blocks.unflatten(-1, (p * p, 3)).addcdiv_(error.unflatten(-1, (p * p, 3)), moved)
-        pixels = blocks.round_().clamp_(0.0, 255.0).to(torch.uint8)
+            change = torch.maximum(pixels, coded) - torch.minimum(pixels, coded)
+            pixels = torch.where(change <= STILL, shown, pixels)
         pixels = pixels.view(batch, groups, views, rows, columns, n, p, p, 3).permute(0, 1, 5, 2, 3, 6, 4, 7, 8)
         return pixels.reshape(batch, groups * n, views, rows * p, columns * p, 3)
 
     def _inverse(self, latents: Tensor) -> Tensor:
-        """(..., channels) -> (..., n, p*p*3) float32 in intensities of 0..255."""
+        """(..., channels) -> (..., n, p*p*3) uint8."""
         weight = (255.0 * self.basis * self.scale).T
         flat = torch.addmm((255.0 * self.mean).to(latents.dtype), latents.flatten(0, -2), weight.to(latents.dtype))
-        return flat.float().view(*latents.shape[:-1], self.config.frames_per_group, -1)
+        pixels = flat.round_().clamp_(0.0, 255.0).to(torch.uint8)
+        return pixels.view(*latents.shape[:-1], self.config.frames_per_group, -1)
 
     @staticmethod
     def _product(blocks: Tensor, weight: Tensor, mean: Tensor | None) -> Tensor:
