@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rclpy
 import torch
 from rclpy.context import Context
@@ -29,10 +30,12 @@ TINY = Contract.load(config_path("contract_tiny.yaml"))
 
 
 def save_untrained(directory: Path, version: str, seed: int = 0) -> Path:
-    """A small untrained policy: what it does is nonsense, how it is run is not."""
+    """A small untrained policy that moves all joints: what it does is nonsense, how it is run is not."""
     torch.manual_seed(seed)
     config = PolicyConfig(channels=(4, 4, 4), view_features=8, width=32, blocks=1, basis_size=16)
-    save_policy(directory, FlowPolicy(config), TINY, None, version)
+    policy, ways = FlowPolicy(config), 0.3 * np.random.default_rng(seed).standard_normal((64, 1, TINY.action_dim))
+    policy.basis.fit(ways * np.linspace(0, 1, TINY.chunk_size)[:, None], np.zeros((64, TINY.action_dim)))
+    save_policy(directory, policy, TINY, None, version)
     return directory
 
 
