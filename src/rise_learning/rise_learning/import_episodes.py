@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from rise_robot.bag.episode import Episode
-from rise_robot.bag.episode_writer import write_episode
-from rise_robot.bag.writer import BagWriter
-from rise_robot.core.contract import Contract, config_path
 from tqdm import tqdm
 
 from rise_learning import cli
 from rise_learning.data.importers import get_format
 from rise_learning.data.importers.recording import Recording, RecordingSource
 from rise_learning.errors import ConfigError, DataError
+from rise_robot.bag.episode import Episode
+from rise_robot.bag.episode_writer import write_episode
+from rise_robot.bag.writer import BagWriter
+from rise_robot.core.contract import Contract, config_path
 
 FIRST_START_NS = 1_000_000_000
 PAUSE_NS = 1_000_000_000

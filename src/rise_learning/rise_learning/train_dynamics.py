@@ -116,6 +116,7 @@ def train(args: Args) -> None:
     settings, size = args.training, get_preset(args.preset).image_size
     episodes = load_bags(list(args.bags), size)
     training, held_out = episodes.split(settings.held_out, args.seed)
+    chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     base = find_base(args.base, episodes.contract, size)
     model, normalizer = base or new_dynamics(training, size, args.seed)
     run = RunDirectory(args.out / "dynamics")
@@ -127,7 +128,6 @@ def train(args: Args) -> None:
     averaged = trainer.run("dynamics")
     assert isinstance(averaged, MultiViewDynamics)
     save_trained(run.path, averaged, episodes.contract, **{NORMALIZER_KEY: normalizer_text(normalizer)})
-    chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     metrics = dynamics_report(averaged, *clip(held_out, chosen, normalizer), seed=args.seed)
     write_json(run.path / "held_out.json", metrics)
     print("dynamics on held-out chunks: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))

@@ -76,6 +76,7 @@ def build(args: Args, samples: OfflineSamples) -> FlowPolicy:
         args.training.policy,
         action_dim=contract.action_dim,
         chunk_size=contract.chunk_size,
+        basis_size=min(args.training.policy.basis_size, contract.chunk_size * contract.action_dim),
         view_groups=view_groups(contract.camera_names),
         image_size=get_preset(args.preset).image_size,
     )

@@ -6,11 +6,10 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
-from rise_robot.core.contract import Contract
-
 from rise_learning.data.importers.droid import DroidSource
 from rise_learning.data.importers.recording import RecordingSource
 from rise_learning.errors import ConfigError
+from rise_robot.core.contract import Contract
 
 FORMATS: dict[str, tuple[str, Callable[[Path, Contract], RecordingSource]]] = {
     "droid": ("contract_droid.yaml", DroidSource),

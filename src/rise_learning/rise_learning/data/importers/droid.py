@@ -1,7 +1,7 @@
 """Recordings of DROID (Khazatsky et al. 2024) in the layout of Ctrl-World: one JSON and three videos per episode.
 
     annotation/SPLIT/ID.json      success, texts, per control step (15 Hz): observation.state.joint_position (7, rad),
-                                  action.joint_position (7, rad, absolute), both with gripper_position (0 open, 1 closed)
+                                  action.joint_position (7, rad, absolute), both with gripper_position (0 open to 1)
     videos/SPLIT/ID/{0,1,2}.mp4   two outside cameras and the wrist's, one picture per three control steps (5 Hz)
 
 Control step 3 f belongs to picture f. Stamps are made up from the rates: the format has none.
@@ -15,13 +15,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from rise_learning.data.importers.recording import Recording
+from rise_learning.errors import DataError
 from rise_robot.bag.episode import CameraStream, Episode, Kind
 from rise_robot.core.contract import CameraSpec, Contract
 from rise_robot.core.images import encode_jpeg
 from rise_robot.core.resampling import grid_times
-
-from rise_learning.data.importers.recording import Recording
-from rise_learning.errors import DataError
 
 ARM_JOINTS = 7
 UNTITLED = "untitled"
@@ -53,7 +53,9 @@ class DroidSource:
         positions = self._joint_vectors(raw, "observation.state", recording)
         commands = self._joint_vectors(raw, "action", recording)
         if len(positions) != len(commands) or not len(commands):
-            raise DataError(f"{recording.path}: {len(positions)} states and {len(commands)} actions; one each is needed")
+            raise DataError(
+                f"{recording.path}: {len(positions)} states and {len(commands)} actions; one action per state is needed"
+            )
         times = grid_times(start_ns, len(commands), self.contract.control_rate_hz)
         texts = raw.get("texts") or [""]
         instruction = str(texts[0]).strip()
