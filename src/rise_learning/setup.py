@@ -29,6 +29,7 @@ setup(
             "evaluator = rise_learning.nodes.evaluator:main",
             "evaluate_world_model = rise_learning.evaluate_world_model:main",
             "import_episodes = rise_learning.import_episodes:main",
+            "offline_report = rise_learning.offline_report:main",
             "policy = rise_learning.nodes.policy:main",
             "report = rise_learning.report:main",
             "self_improve = rise_learning.self_improve:main",

@@ -9,6 +9,7 @@ outside the limits of the contract is counted and reported.
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def _count(counts: dict[str, int], contract: Contract, where: np.ndarray) -> Non
 
 
 def import_episodes(args: Args) -> list[BagSummary]:
-    """Write the bags.
+    """Write the bags: all of them or, where a recording is refused, none.
 
     Raises:
         ConfigError: unknown format, or --hold-out names no recording.
@@ -111,8 +112,13 @@ def import_episodes(args: Args) -> list[BagSummary]:
     for name in bags:
         if (args.out / name).exists():
             raise DataError(f"{args.out / name} exists already; choose another --out, bags are never overwritten")
-    with tqdm(total=len(recordings), desc="importing", unit="episode", disable=args.json) as bar:
-        return [_write_bag(args.out / name, contract, source, chosen, bar) for name, chosen in bags.items()]
+    try:
+        with tqdm(total=len(recordings), desc="importing", unit="episode", disable=args.json) as bar:
+            return [_write_bag(args.out / name, contract, source, chosen, bar) for name, chosen in bags.items()]
+    except BaseException:
+        for name in bags:  # none of them was there before
+            shutil.rmtree(args.out / name, ignore_errors=True)
+        raise
 
 
 def _write_bag(

@@ -1,0 +1,151 @@
+"""Figures on recorded episodes alone, where no robot can be run: dynamics, value, and open-loop actions of policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.data.normalizer import Normalizer
+from rise_learning.evaluation.statistics import auc
+from rise_learning.policy.checkpoint import TrainedPolicy
+from rise_learning.policy.flow_policy import PolicyInput
+from rise_learning.train_dynamics import clip
+from rise_learning.training.world_model_io import value_of_frames
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.metrics import dynamics_report
+from rise_worldmodel.value import ValueModel
+
+
+def complete_starts(episodes: EpisodeSet, numbers: list[int] | None = None) -> np.ndarray:
+    """Frames whose whole chunk was recorded, of all episodes or of those with these numbers; may be empty."""
+    everything = np.arange(len(episodes))
+    keep = episodes.frames_left(everything) >= episodes.contract.frames_per_chunk
+    if numbers is not None:
+        keep &= np.isin(episodes.episode_of, numbers)
+    return everything[keep]
+
+
+def dynamics_figures(
+    model: MultiViewDynamics, normalizer: Normalizer, episodes: EpisodeSet, *, chunks: int, seed: int
+) -> dict[str, Any]:
+    """`dynamics_report` over all episodes together and for each one, on at most `chunks` chunks of each episode."""
+    rng, of_episode = np.random.default_rng(seed), {}
+    for number in range(len(episodes.episodes)):
+        starts = complete_starts(episodes, [number])
+        if len(starts) > 1:
+            of_episode[number] = rng.permutation(starts)[:chunks]
+    if not of_episode:
+        return {"chunks": 0, "episodes": 0}
+    mixed = rng.permutation(np.concatenate(list(of_episode.values())))
+    report = dynamics_report(model, *clip(episodes, mixed, normalizer), seed=seed)
+    each = []
+    for number, starts in of_episode.items():
+        found = dynamics_report(model, *clip(episodes, starts, normalizer), seed=seed)
+        each.append({"episode_id": episodes.episodes[number].episode_id, "chunks": len(starts), **found})
+    return {
+        "chunks": len(mixed),
+        "episodes": len(each),
+        **report,
+        "gain_over_copy_last_db": report["psnr"] - report["psnr_copy_last"],
+        "gain_over_copy_last_db_moving": report["psnr_moving"] - report["psnr_copy_last_moving"],
+        "gain_over_shuffled_actions_db": report["psnr"] - report["psnr_shuffled_actions"],
+        "episodes_above_copy_last": sum(item["psnr"] > item["psnr_copy_last"] for item in each),
+        "by_episode": each,
+    }
+
+
+def value_figures(model: ValueModel, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
+    """Value of successes against failures, its course over each episode, and (N,) V of every frame.
+
+    AUCs are None where the episodes hold no success or no failure; `progress_correlation` is that of V with t / T.
+    """
+    values = value_of_frames(model, episodes)
+    rows = []
+    for number, episode in enumerate(episodes.episodes):
+        g = np.arange(episodes.first_frame[number], episodes.last_frame[number] + 1)
+        own = values[g].astype(np.float64)
+        varies = len(own) > 1 and own.std() > 0
+        rows.append(
+            {
+                "episode_id": episode.episode_id,
+                "outcome": episode.outcome,
+                "frames": len(own),
+                "first": float(own[0]),
+                "last": float(own[-1]),
+                "mean": float(own.mean()),
+                "progress_correlation": float(np.corrcoef(own, episodes.progress(g))[0, 1]) if varies else None,
+            }
+        )
+    figures: dict[str, Any] = {
+        f"episodes_{outcome}": sum(row["outcome"] == outcome for row in rows) for outcome in ("success", "failure")
+    }
+    for name in ("last", "mean"):
+        groups = [np.array([r[name] for r in rows if r["outcome"] == outcome]) for outcome in ("success", "failure")]
+        found = auc(*groups)
+        figures[f"auc_success_vs_failure_{name}"] = None if np.isnan(found) else found
+    return {**figures, "by_episode": rows}, values
+
+
+def sampled_chunks(trained: TrainedPolicy, episodes: EpisodeSet, g: np.ndarray, *, seed: int) -> np.ndarray:
+    """(B, K, A) one chunk of the policy from each frame g, asked for its top bin as in deployment; rad and m."""
+    policy, texts = trained.policy, episodes.instructions
+    top = trained.bins.top if trained.bins is not None else policy.config.bins
+    noise = np.random.default_rng(seed).standard_normal((len(g), policy.config.basis_size)).astype(np.float32)
+    chunks = []
+    for rows in np.array_split(np.arange(len(g)), -(-len(g) // 64)):
+        inputs = PolicyInput(
+            torch.from_numpy(episodes.history(g[rows], policy.config.history)),
+            torch.from_numpy(episodes.state[episodes.step_of[g[rows]]]),
+            [texts[number] for number in episodes.episode_of[g[rows]]],
+            torch.full((len(rows),), top),
+        )
+        chunks.append(policy.sample(inputs, torch.from_numpy(noise[rows])).numpy())
+    return np.concatenate(chunks)
+
+
+def holding_still(episodes: EpisodeSet, g: np.ndarray) -> np.ndarray:
+    """(B, K, A) commands that keep the joints where they are at frame g."""
+    return np.repeat(episodes.state[episodes.step_of[g]][:, None], episodes.contract.chunk_size, axis=1)
+
+
+def action_errors(chunks: np.ndarray, recorded: np.ndarray, episodes: EpisodeSet) -> dict[str, Any]:
+    """Mean absolute error of chunks (B, K, A) to the recorded ones, by joint, and by unit: rad and m never mix.
+
+    `mean_rad_by_frame` is the error over the actions of each frame period of the chunk, from now on.
+    """
+    contract = episodes.contract
+    error = np.abs(chunks.astype(np.float64) - recorded)
+    by_joint = error.mean((0, 1))
+    figures: dict[str, Any] = {}
+    for unit in dict.fromkeys(joint.unit for joint in contract.joints):
+        columns = [column for column, joint in enumerate(contract.joints) if joint.unit == unit]
+        figures[f"mean_{unit}"] = float(by_joint[columns].mean())
+        frames = error[:, :, columns].reshape(len(error), contract.frames_per_chunk, -1).mean((0, 2))
+        figures[f"mean_{unit}_by_frame"] = frames.tolist()
+    return {**figures, "by_joint": dict(zip(contract.joint_names, by_joint.tolist(), strict=True))}
+
+
+def policy_figures(policies: dict[str, TrainedPolicy], episodes: EpisodeSet, *, seed: int) -> dict[str, dict[str, Any]]:
+    """Open-loop action error of each policy and of holding still: over all episodes, and by outcome."""
+    groups: dict[str, list[int] | None] = {"all": None}
+    for outcome in ("success", "failure"):
+        numbers = [n for n, episode in enumerate(episodes.episodes) if episode.outcome == outcome]
+        if numbers:
+            groups[outcome] = numbers
+    figures: dict[str, dict[str, Any]] = {}
+    for group, numbers in groups.items():
+        g = complete_starts(episodes, numbers)
+        if not len(g):
+            continue
+        recorded = episodes.chunk(g, clean=True)
+        chunks = {name: sampled_chunks(trained, episodes, g, seed=seed) for name, trained in policies.items()}
+        chunks["holding_still"] = holding_still(episodes, g)
+        figures[group] = {
+            "episodes": len(np.unique(episodes.episode_of[g])),
+            "chunks": len(g),
+            **{name: action_errors(found, recorded, episodes) for name, found in chunks.items()},
+        }
+    return figures

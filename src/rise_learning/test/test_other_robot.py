@@ -1,0 +1,128 @@
+"""The five learning commands and the offline report on a robot with 8 joints, three cameras at 5 Hz and other names."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import droid_helpers
+import numpy as np
+import pytest
+
+from rise_learning import import_episodes, offline_report, self_improve, train_dynamics, train_policy, train_value
+from rise_learning.data.normalizer import Normalizer
+from rise_learning.errors import CheckpointError, DataError
+from rise_learning.evaluation.offline import action_errors, holding_still
+from rise_learning.policy.checkpoint import load_policy
+from rise_learning.training import base
+from rise_learning.training.world_model_io import (
+    NORMALIZER_KEY,
+    load_dynamics,
+    load_value,
+    normalizer_text,
+    save_trained,
+)
+from rise_robot.core.contract import Contract, config_path
+from rise_worldmodel.config import tiny_dynamics
+from rise_worldmodel.dynamics import MultiViewDynamics
+
+DROID = Contract.load(config_path("contract_droid.yaml"))
+STEPS = 2
+
+
+def few(args, bags: Path, out: Path, **training: object):
+    """A command's flags for STEPS steps with small batches."""
+    loop = dataclasses.replace(args.training.loop, steps=STEPS, batch_size=8)
+    settings = dataclasses.replace(args.training, loop=loop, **training)
+    return dataclasses.replace(args, bags=(bags,), out=out, threads=1, training=settings)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(run, bags) after all five commands on bags/train."""
+    root = tmp_path_factory.mktemp("other_robot")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RISE_CACHE", str(root / "cache"))
+        source = droid_helpers.write_recordings(root / "recordings", frames=24)
+        import_episodes.import_episodes(import_episodes.Args(source=source, out=root / "bags", json=True))
+        bags, run = root / "bags/train", root / "run"
+        train_value.train(few(train_value.Args.from_preset("tiny"), bags, run))
+        train_dynamics.train(few(train_dynamics.Args.from_preset("tiny"), bags, run))
+        policy = few(train_policy.Args.from_preset("tiny"), bags, run)
+        train_policy.train(dataclasses.replace(policy, imitation=True))
+        train_policy.train(policy)
+        self_improve.train(few(self_improve.Args.from_preset("tiny"), bags, run, starts_per_rollout=4))
+        offline_report.make_report(offline_report.Args(run=run, bags=(root / "bags/val",), chunks=4, threads=1))
+    return run, root / "bags"
+
+
+def test_every_model_takes_its_sizes_from_the_contract(trained: tuple[Path, Path]) -> None:
+    run, _ = trained
+    dynamics, value = load_dynamics(run / "dynamics", DROID).config, load_value(run / "value", DROID).config
+    assert (dynamics.action_dim, dynamics.chunk_size, dynamics.future_frames) == (8, 45, 15)
+    assert dynamics.views == value.views == 3
+    assert value.encoder_of_view == (0, 0, 1), "outside cameras share an encoder, the wrist has its own"
+    for stage in ("imitation", "policy", "self_improved"):
+        config = load_policy(run / stage, DROID).policy.config
+        assert (config.action_dim, config.chunk_size, config.view_groups) == (8, 45, (0, 0, 1))
+
+
+def test_the_report_states_every_figure_on_episodes_not_trained_on(trained: tuple[Path, Path]) -> None:
+    run, _ = trained
+    report = json.loads((run / "offline_report.json").read_text())
+    assert [episode["episode_id"] for episode in report["episodes"]] == ["droid-val-7", "droid-val-8"]
+    for name in ("psnr", "psnr_copy_last", "psnr_shuffled_actions", "codec_psnr"):
+        assert 5 < report["dynamics"][name] < 60
+        assert 5 < report["dynamics"][f"{name}_moving"] < 60
+    assert report["dynamics"]["chunks"] == 8
+    assert 0 <= report["value"]["auc_success_vs_failure_last"] <= 1
+    for group, episodes in (("all", 2), ("success", 1), ("failure", 1)):
+        figures = report["policies"][group]
+        assert figures["episodes"] == episodes
+        for policy in ("imitation", "policy", "self_improved", "holding_still"):
+            assert tuple(figures[policy]["by_joint"]) == DROID.joint_names
+            assert len(figures[policy]["mean_rad_by_frame"]) == 15
+    assert (run / "offline_report.png").stat().st_size > 10_000
+
+
+def test_the_report_refuses_episodes_of_the_training(
+    trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, bags = trained
+    monkeypatch.setenv("RISE_CACHE", str(run.parent / "cache"))
+    with pytest.raises(DataError, match="was used to train value"):
+        offline_report.make_report(offline_report.Args(run=run, bags=(bags,), threads=1))
+    copied = run.parent / "copied"
+    source = run.parent / "recordings"
+    if not copied.exists():
+        import_episodes.import_episodes(import_episodes.Args(source=source, out=copied, json=True))
+    with pytest.raises(DataError, match="droid-train-0.* also lie in the bags of the training"):
+        offline_report.make_report(offline_report.Args(run=run, bags=(copied / "train",), threads=1))
+    with pytest.raises(CheckpointError, match="lacks value and dynamics"):
+        offline_report.make_report(offline_report.Args(run=bags, bags=(bags / "val",), threads=1))
+
+
+def test_units_do_not_mix_in_action_errors(trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    run, bags = trained
+    monkeypatch.setenv("RISE_CACHE", str(run.parent / "cache"))
+    episodes = offline_report.load_bags([bags / "val"], (48, 64))
+    g = np.array([0, 3])
+    still = holding_still(episodes, g)
+    np.testing.assert_array_equal(still[1, 44], episodes.state[9])
+    offset = still + np.array([0.1] * 7 + [0.02])
+    offset[:, 3:6] += np.array([0.45] + [0.0] * 7)  # the second frame's actions of the first joint
+    errors = action_errors(offset, still, episodes)
+    assert errors["mean_rad"] == pytest.approx(0.1 + 0.45 * 3 / 45 / 7, rel=1e-5)
+    assert errors["mean_m"] == pytest.approx(0.02, rel=1e-5)
+    assert errors["by_joint"]["panda_joint1"] == pytest.approx(0.13, rel=1e-5)
+    assert errors["mean_rad_by_frame"][:3] == pytest.approx([0.1, 0.1 + 0.45 / 7, 0.1], rel=1e-5)
+
+
+def test_base_of_another_robot_is_never_started_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    piper = Contract.load(config_path("contract_tiny.yaml"))
+    model = MultiViewDynamics(tiny_dynamics(piper.action_dim))
+    save_trained(tmp_path / "dynamics", model, piper, **{NORMALIZER_KEY: normalizer_text(Normalizer(14))})
+    monkeypatch.setattr(base, "SHIPPED", tmp_path)
+    assert base.find_base("auto", piper, (48, 64)) is not None
+    assert base.find_base("auto", DROID, (48, 64)) is None
