@@ -11,6 +11,7 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test", "test.*"]),
+    package_data={PACKAGE: ["base/*/*.safetensors"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
@@ -33,6 +34,7 @@ setup(
             "policy = rise_learning.nodes.policy:main",
             "report = rise_learning.report:main",
             "self_improve = rise_learning.self_improve:main",
+            "ship_base = rise_learning.ship_base:main",
             "train_dynamics = rise_learning.train_dynamics:main",
             "train_policy = rise_learning.train_policy:main",
             "train_value = rise_learning.train_value:main",

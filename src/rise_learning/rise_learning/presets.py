@@ -36,7 +36,7 @@ class DynamicsTraining:
     tasks_per_batch: int = 2
     """Task-centric batching: every batch comes from this many tasks; 0 mixes all."""
     held_out: float = 0.1
-    reported_chunks: int = 256
+    reported_chunks: int = 96
     """Held-out chunks that the reported PSNR is measured on."""
 
 
@@ -63,6 +63,12 @@ class SelfImprovement:
     """Chunks imagined from one state; above 1 the advantage can be taken within the state."""
     within_state: bool = False
     """Subtract the mean advantage of the state's candidates before binning (beyond the paper)."""
+    refit_bins: bool = False
+    """Fit the range of the bins to imagined advantages of the starting policy; else that of the warm-up's rollouts."""
+    bin_tail: float = 0.02
+    """Share of advantages on each side that refitting leaves to the outer bins."""
+    minimum_bin: int = 1
+    """Imagined samples of lower bins are not trained on; the top bin clones the best imagined chunks (beyond the paper)."""
     chunks_per_start: int = 2
     """Consecutive chunks imagined from one offline state, the second from imagined frames."""
     rollout_every: int = 4

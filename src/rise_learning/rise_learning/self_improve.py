@@ -6,6 +6,7 @@ Needs OUT/value, OUT/dynamics and OUT/policy (train_value, train_dynamics, train
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from rise_learning.errors import CheckpointError
 from rise_learning.policy.checkpoint import load_policy, save_policy
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.presets import PRESET_NAMES, SelfImprovement, get_preset
+from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, recorded_advantages
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.rl.self_improvement import SelfImprovementLoop
@@ -24,6 +26,9 @@ from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
+
+PILOT_STATES = 128
+"""Offline states whose imagined advantages set the range of refitted bins."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,10 @@ def train(args: Args) -> None:
     averaged = trainer.ema.module
     assert isinstance(averaged, FlowPolicy)
     loop.rollout_policy = averaged
+    if settings.refit_bins:
+        refit_once(loop, run)
     trainer.run("self_improve")
-    save_policy(run.path, averaged, episodes.contract, start.bins, f"{args.out.name}/self_improved@{trainer.step}")
+    save_policy(run.path, averaged, episodes.contract, loop.bins, f"{args.out.name}/self_improved@{trainer.step}")
     statistics = loop.statistics
     write_json(
         run.path / "statistics.json",
@@ -85,6 +92,16 @@ def train(args: Args) -> None:
         f"self_improve: {statistics.imagined} imagined chunks, offline share {statistics.offline_share:.3f}, "
         f"{statistics.clipped} advantages outside the bins, per bin {statistics.bins}"
     )
+
+
+def refit_once(loop: SelfImprovementLoop, run: RunDirectory) -> None:
+    """Bins of the first start of this run; a resumed run reads them, because its policy is no longer the starting one."""
+    stored = run.path / "bins.json"
+    if stored.exists():
+        loop.bins = AdvantageBins(**json.loads(stored.read_text()))
+    else:
+        loop.refit_bins(states=PILOT_STATES)
+        write_json(stored, loop.bins)
 
 
 def main() -> None:

@@ -70,6 +70,7 @@ def spread(
 ) -> Iterator[ResultT]:
     """`map(work, items)` with a progress bar, in order, over `workers` processes; in this process where it is one."""
     if workers <= 1:
+        torch.set_num_threads(1)  # small batches: threads that wait for each other cost more than they bring
         yield from tqdm(map(work, items), total=len(items), desc=desc, unit=unit)
         return
     with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:

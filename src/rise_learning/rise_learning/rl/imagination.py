@@ -75,6 +75,18 @@ class OnlineSamples:
     depth: np.ndarray
     group: np.ndarray
 
+    def select(self, rows: np.ndarray) -> OnlineSamples:
+        """The samples `rows` (M,)."""
+        return OnlineSamples(
+            self.images[rows],
+            self.state[rows],
+            [self.instructions[row] for row in rows],
+            self.chunks[rows],
+            self.advantage[rows],
+            self.depth[rows],
+            self.group[rows],
+        )
+
 
 def policy_images(context: Tensor, history: tuple[int, ...]) -> Tensor:
     """The frames of `context` (B, C, ...) that the policy looks at: offsets relative to the last one."""
@@ -97,7 +109,8 @@ def imagined_rollout(
 
     Args:
         candidates: chunks sampled from each recorded state.
-        within_state: subtract the mean advantage of a state's candidates.
+        within_state: subtract the mean advantage of the candidates of a recorded state; of their second chunks as well,
+            although these start from different imagined states.
     """
     current, found = starts.repeat(candidates), []
     for depth in range(chunks_per_start):
@@ -114,7 +127,7 @@ def imagined_rollout(
         )
         group = np.arange(len(chunks)) // candidates
         advantage = imagined.advantage.copy()
-        if within_state and depth == 0:
+        if within_state:
             advantage -= np.repeat(advantage.reshape(-1, candidates).mean(1), candidates)
         found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group))
         length = current.context.shape[1]

@@ -14,7 +14,7 @@ from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
 from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
-from rise_learning.rl.imagination import Starts, WorldModel, imagined_rollout
+from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
 
@@ -55,15 +55,13 @@ class SelfImprovementLoop:
         self.statistics = Statistics(bins=[0] * bins.count)
         self.rollout_policy: FlowPolicy = policy
 
-    def before_step(self, step: int) -> None:
-        """Rollout stage: every `rollout_every` steps, imagine from offline states with the EMA policy (Eq. 7)."""
-        if step % self.settings.rollout_every:
-            return
+    def imagine(self, step: int, states: int) -> OnlineSamples:
+        """One rollout stage from `states` offline states, with the rollout policy (Eq. 7)."""
         settings, rng = self.settings, step_rng(self.seed + ROLLOUT_STREAM, step)
-        samples = imagined_rollout(
+        return imagined_rollout(
             self.rollout_policy.eval(),
             self.world_model,
-            offline_starts(self.offline.episodes, rng, settings.starts_per_rollout),
+            offline_starts(self.offline.episodes, rng, states),
             top_bin=self.bins.top,
             candidates=settings.candidates,
             chunks_per_start=settings.chunks_per_start,
@@ -71,12 +69,24 @@ class SelfImprovementLoop:
             flow_steps=settings.flow_steps,
             rng=rng,
         )
+
+    def before_step(self, step: int) -> None:
+        """Rollout stage: every `rollout_every` steps."""
+        if step % self.settings.rollout_every:
+            return
+        samples = self.imagine(step, self.settings.starts_per_rollout)
         labels = self.bins(samples.advantage)
-        self.buffer.add(samples, labels)
+        kept = np.flatnonzero(labels >= self.settings.minimum_bin)
+        self.buffer.add(samples.select(kept), labels[kept])
         self.statistics.imagined += len(labels)
         self.statistics.clipped += self.bins.clipped(samples.advantage)
         counts = np.bincount(labels, minlength=self.bins.count + 1)[1:]
         self.statistics.bins = [total + int(count) for total, count in zip(self.statistics.bins, counts, strict=True)]
+
+    def refit_bins(self, states: int) -> None:
+        """Fit the range of the bins to what the starting policy is imagined to do; before the first step only."""
+        advantages = self.imagine(-1 % 2**31, states).advantage
+        self.bins = AdvantageBins.fit(advantages, self.bins.count, self.settings.bin_tail)
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Training stage: one batch with the offline share of the settings (Eq. 8)."""

@@ -1,0 +1,41 @@
+"""Store the dynamics of a run in half precision as the base that ships with the project (scripts/pretrain_base.sh)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
+
+from rise_learning import cli
+from rise_learning.training.base import SHIPPED
+from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, NORMALIZER_KEY
+
+
+@dataclass(frozen=True)
+class Args:
+    """Flags of ship_base."""
+
+    run: Path
+    """Run directory of train_dynamics."""
+    out: Path = SHIPPED / "dynamics"
+
+
+def main() -> None:
+    cli.run(lambda: ship(tyro.cli(Args, description=__doc__)))
+
+
+def ship(args: Args) -> None:
+    """Write OUT/model.safetensors with the contract and normaliser of the run."""
+    source, target = args.run / "dynamics" / FILE, args.out / FILE
+    metadata = {key: text for key, text in read_metadata(source).items() if key in (CONTRACT_KEY, NORMALIZER_KEY)}
+    model = load_model(source)
+    args.out.mkdir(parents=True, exist_ok=True)
+    save_model(target, model, metadata=metadata, dtype=torch.float16)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
