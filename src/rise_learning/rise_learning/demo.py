@@ -36,28 +36,33 @@ class DemoConfig:
     live_episodes: int = 3
     """Demonstrations recorded live, over ROS 2, in real time."""
     live_seed: int = 50_000
-    demonstrations: int = 240
+    demonstrations: int = 80
     demonstrations_seed: int = 0
-    demonstrations_noise: float = 0.02
+    demonstrations_noise: float = 0.015
     """Highest standard deviation of noise on executed commands, rad; the command without it is the label."""
-    imitation_steps: int = 1500
-    rollouts: int = 80
+    imitation_steps: int = 1200
+    rollouts: int = 100
     """Episodes of the imitation policy, recorded with their successes and failures."""
     rollouts_seed: int = 700_000
-    corrupted: int = 120
+    corrupted: int = 200
     """Episodes of an expert that fails on purpose."""
     corrupted_seed: int = 600_000
-    corruption_rate: float = 0.7
-    value_steps: int = 900
-    dynamics_steps: int = 400
+    corrupted_noise: float = 0.03
+    corruption_rate: float = 0.75
+    noisy: int = 60
+    """Episodes of an expert with strong noise: what wild motion leads to."""
+    noisy_seed: int = 650_000
+    noisy_noise: tuple[float, float] = (0.03, 0.3)
+    value_steps: int = 1500
+    dynamics_steps: int = 300
     warmup_steps: int = 600
-    self_improve_steps: int = 600
-    evaluation_episodes: int = 120
+    self_improve_steps: int = 400
+    evaluation_episodes: int = 150
     """Of each policy, on the same scenes."""
     evaluation_seed: int = 1_000_000
-    states: int = 120
+    states: int = 100
     """Saved states from which imagination is compared with the simulator."""
-    states_seed: int = 2_000_000
+    states_seed: int = 3_000_000
 
 
 @dataclass(frozen=True)
@@ -88,17 +93,25 @@ def _data(out: Path, config: DemoConfig) -> tuple[Stage, ...]:
         Stage("record_live", ((*bringup, *session), _module("rise_robot.bag.check", live)), (live,)),
         Stage("collect_demonstrations", (collect,), (clean,)),
         Stage("train_imitation", (imitate,), (out / "imitation",), resumes=True),
-        _rollouts(out, config, (*noise, *_flags(kind="rollout", corruption_rate=config.corruption_rate))),
+        _rollouts(out, config),
     )
 
 
-def _rollouts(out: Path, config: DemoConfig, corruption: Command) -> Stage:
-    bags, result = [out / "bags" / name for name in ("rollouts", "corrupted")], out / "rollouts.json"
+def _rollouts(out: Path, config: DemoConfig) -> Stage:
+    bags, result = [out / "bags" / name for name in ("rollouts", "corrupted", "noisy")], out / "rollouts.json"
     rollouts = _evaluate(out / "imitation", config, config.rollouts, config.rollouts_seed)
     corrupted = _collect(config, config.corrupted, config.corrupted_seed)
+    noisy = _collect(config, config.noisy, config.noisy_seed)
     commands = (
         (*rollouts, *_flags(record=bags[0], out=result)),
-        (*corrupted, *corruption, *_flags(out=bags[1])),
+        (
+            *corrupted,
+            "--noise",
+            "0",
+            str(config.corrupted_noise),
+            *_flags(kind="rollout", corruption_rate=config.corruption_rate, out=bags[1]),
+        ),
+        (*noisy, "--noise", *map(str, config.noisy_noise), *_flags(kind="rollout", out=bags[2])),
     )
     return Stage("collect_rollouts", commands, (*bags, result))
 

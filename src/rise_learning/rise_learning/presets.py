@@ -68,7 +68,7 @@ class SelfImprovement:
     bin_tail: float = 0.02
     """Share of advantages on each side that refitting leaves to the outer bins."""
     minimum_bin: int = 1
-    """Imagined samples of lower bins are not trained on; the top bin clones the best imagined chunks (beyond the paper)."""
+    """Imagined samples of lower bins are not trained on; the top bin clones the best chunks (beyond the paper)."""
     chunks_per_start: int = 2
     """Consecutive chunks imagined from one offline state, the second from imagined frames."""
     rollout_every: int = 4

@@ -60,7 +60,9 @@ def train(args: Args) -> None:
     if start.bins is None:
         raise CheckpointError(f"{args.init or args.out / 'policy'} has no advantage bins; warm it up with train_policy")
     policy = start.policy.train().requires_grad_(True)
-    advantages = recorded_advantages(value_of_frames(load_value(args.out / "value", episodes.contract), episodes), episodes)
+    advantages = recorded_advantages(
+        value_of_frames(load_value(args.out / "value", episodes.contract), episodes), episodes
+    )
     offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, start.bins))
     world_model = LearnedWorldModel(args.out, episodes.contract, dynamics_steps=settings.dynamics_steps)
     loop = SelfImprovementLoop(policy, world_model, offline, start.bins, settings, args.seed)
@@ -95,7 +97,7 @@ def train(args: Args) -> None:
 
 
 def refit_once(loop: SelfImprovementLoop, run: RunDirectory) -> None:
-    """Bins of the first start of this run; a resumed run reads them, because its policy is no longer the starting one."""
+    """Bins of the first start of this run; a resumed run reads them: its policy is no longer the starting one."""
     stored = run.path / "bins.json"
     if stored.exists():
         loop.bins = AdvantageBins(**json.loads(stored.read_text()))

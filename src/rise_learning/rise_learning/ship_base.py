@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 import tyro
-from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
 
 from rise_learning import cli
 from rise_learning.training.base import SHIPPED
 from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, NORMALIZER_KEY
+from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Train the action-conditioned multi-view dynamics model from bags (Sec. III-A, XI-B); it goes to OUT/dynamics.
 
-Starts from the pre-trained base that ships with the project where it fits the contract; --base none starts from scratch.
+Starts from the pre-trained base that ships with the project where it fits the contract; --base none: from scratch.
 """
 
 from __future__ import annotations
@@ -12,10 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from rise_worldmodel.batching import TaskCentricSampler
-from rise_worldmodel.config import DynamicsConfig
-from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.metrics import dynamics_report
 from torch import Tensor
 
 from rise_learning import cli
@@ -28,6 +24,10 @@ from rise_learning.training.base import find_base
 from rise_learning.training.loop import Trainer, step_seed
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import NORMALIZER_KEY, normalizer_text, save_trained
+from rise_worldmodel.batching import TaskCentricSampler
+from rise_worldmodel.config import DynamicsConfig
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.metrics import dynamics_report
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,10 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
     bins = AdvantageBins.fit(advantages[judged])
     labels = label_bins(advantages, episodes, bins)
     counts = np.bincount(labels[judged], minlength=bins.count + 1)[1:]
-    statistics = {"bins_clipped": bins.clipped(advantages[judged]), **{f"bin_{i + 1}": int(c) for i, c in enumerate(counts)}}
+    statistics = {
+        "bins_clipped": bins.clipped(advantages[judged]),
+        **{f"bin_{i + 1}": int(c) for i, c in enumerate(counts)},
+    }
     return OfflineSamples.all_frames(episodes, labels), bins, statistics
 
 
@@ -101,7 +104,11 @@ def train(args: Args) -> None:
         inputs, chunks = samples.batch(step_rng(args.seed, step), loop.batch_size, policy.config.history)
         return {"loss": policy.loss(inputs, chunks).mean()}
 
-    fingerprint = {"contract": episodes.contract.digest, "policy": to_plain(policy.config), "samples": len(samples.frames)}
+    fingerprint = {
+        "contract": episodes.contract.digest,
+        "policy": to_plain(policy.config),
+        "samples": len(samples.frames),
+    }
     trainer = Trainer(policy, loss, loop, run, fingerprint=fingerprint)
     averaged = trainer.run(name)
     assert isinstance(averaged, FlowPolicy)

@@ -9,9 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from rise_worldmodel.config import ValueConfig
-from rise_worldmodel.losses import auxiliary_loss, progress_loss, td_loss, td_target
-from rise_worldmodel.value import ValueModel
 from torch import Tensor
 
 from rise_learning import cli
@@ -24,6 +21,9 @@ from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import view_groups
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import save_trained, value_of_frames
+from rise_worldmodel.config import ValueConfig
+from rise_worldmodel.losses import auxiliary_loss, progress_loss, td_loss, td_target
+from rise_worldmodel.value import ValueModel
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,10 @@ def train(args: Args) -> None:
     save_trained(run.path, averaged, episodes.contract)
     metrics = success_against_failure(averaged, held_out)
     write_json(run.path / "held_out.json", metrics)
-    print(f"value: AUC success against failure {metrics['auc_success_vs_failure']:.3f} on {len(held_out.episodes)} held-out episodes")
+    print(
+        f"value: AUC success against failure {metrics['auc_success_vs_failure']:.3f} "
+        f"on {len(held_out.episodes)} held-out episodes"
+    )
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from rise_robot.core.contract import Contract, config_path
 
 from rise_learning.data.episode_set import EpisodeArrays, EpisodeSet
 from rise_learning.policy.config import PolicyConfig
+from rise_robot.core.contract import Contract, config_path
 
 SIZE = (16, 16)
 
@@ -37,7 +37,9 @@ def small_policy_config(contract: Contract, **changes) -> PolicyConfig:
     )
 
 
-def make_episode(contract: Contract, seed: int, *, frames: int = 12, kind: str = "demonstration", outcome: str = "success") -> EpisodeArrays:
+def make_episode(
+    contract: Contract, seed: int, *, frames: int = 12, kind: str = "demonstration", outcome: str = "success"
+) -> EpisodeArrays:
     """Random frames, smooth random joint motion, one grasp event in the middle."""
     rng = np.random.default_rng(seed)
     steps = frames * contract.actions_per_frame

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from rise_learning.errors import ConfigError
 from rise_learning.rl.bins import AdvantageBins
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from synthetic import make_episode, make_set, small_contract
+
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import DataError
-from synthetic import make_episode, make_set, small_contract
 
 
 def test_context_repeats_the_first_frame_of_its_own_episode():

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from synthetic import make_set, small_policy_config
+
 from rise_learning.errors import CheckpointError
 from rise_learning.policy.action_basis import ActionBasis
 from rise_learning.policy.checkpoint import load_policy, save_policy
@@ -12,7 +14,6 @@ from rise_learning.policy.flow_policy import PolicyInput
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
 from rise_robot.core.errors import ContractMismatchError
-from synthetic import make_set, small_policy_config
 
 EPISODES = make_set()
 SAMPLES = OfflineSamples.all_frames(EPISODES, np.full(len(EPISODES), 10))
@@ -55,7 +56,9 @@ def test_overfitting_one_batch_makes_samples_equal_the_chunks_of_their_bin():
 def test_a_sample_does_not_depend_on_its_batch():
     policy, (inputs, _) = make_policy().eval(), observations(6)
     together = policy.sample(inputs, noise(6))
-    alone = policy.sample(PolicyInput(inputs.images[2:3], inputs.state[2:3], inputs.instructions[2:3], inputs.bins[2:3]), noise(6)[2:3])
+    alone = policy.sample(
+        PolicyInput(inputs.images[2:3], inputs.state[2:3], inputs.instructions[2:3], inputs.bins[2:3]), noise(6)[2:3]
+    )
     torch.testing.assert_close(together[2:3], alone, atol=1e-5, rtol=0)
 
 

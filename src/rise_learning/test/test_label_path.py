@@ -6,6 +6,8 @@ its way to the prompt. Here an advantage of the middle bin must arrive as that b
 
 import numpy as np
 import torch
+from synthetic import make_set, small_policy_config
+
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.prompt import build_prompt
 from rise_learning.presets import SelfImprovement
@@ -14,7 +16,6 @@ from rise_learning.rl.imagination import Imagined
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig
 from rise_learning.training.policy_training import OfflineSamples, new_policy
-from synthetic import make_set, small_policy_config
 
 BINS = AdvantageBins(-1.0, 1.0)
 MIDDLE = -0.35

@@ -3,10 +3,11 @@
 import dataclasses
 
 import numpy as np
+from synthetic import make_episode, make_set, small_contract
+
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
-from synthetic import make_episode, make_set, small_contract
 
 
 def test_recorded_advantage_is_equation_two():

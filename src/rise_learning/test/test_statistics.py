@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from rise_learning.evaluation.statistics import auc, paired_wins, wilson_interval
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rise_robot.core.contract import Contract
 
 from rise_learning.errors import DataError
+from rise_robot.core.contract import Contract
 
 DEMONSTRATION, ROLLOUT, DAGGER = "demonstration", "rollout", "dagger"
 
@@ -143,7 +143,7 @@ class EpisodeSet:
         return tuple(sorted({event[2] for event in events})), tuple(sorted({event[1] for event in events}))
 
     def rubric_state(self, objects: tuple[str, ...], names: tuple[str, ...]) -> np.ndarray:
-        """(len(self), len(objects)) int64: 0 before any event of the object, else 1 + the number of its last event's name.
+        """(len(self), len(objects)) int64: 0 before any event of the object, else 1 + number of its last event's name.
 
         -1 where the episode has no event of that object: nothing is known of it.
         """

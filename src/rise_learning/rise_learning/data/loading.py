@@ -11,16 +11,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
+
+from rise_learning.data.episode_set import EpisodeArrays, EpisodeSet
+from rise_learning.errors import DataError
 from rise_robot.bag.episode import Episode
 from rise_robot.bag.reader import find_bags, read_episodes
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import BagError
 from rise_robot.core.images import decode_jpeg
 from rise_robot.core.resampling import resample_episode
-from tqdm import tqdm
-
-from rise_learning.data.episode_set import EpisodeArrays, EpisodeSet
-from rise_learning.errors import DataError
 
 CACHE_VERSION = 1
 ARRAYS = ("frames", "state", "action", "clean_action", "human")
@@ -53,7 +53,8 @@ def to_arrays(episode: Episode, image_size: tuple[int, int]) -> EpisodeArrays:
         (min(-(-step // stride), last), event.name, event.subject.partition("/")[2]) for step, event in grid.events
     )
     return EpisodeArrays(
-        episode.episode_id, episode.task, episode.instruction, episode.kind, episode.outcome, episode.score, episode.seed,
+        episode.episode_id, episode.task, episode.instruction,
+        episode.kind, episode.outcome, episode.score, episode.seed,
         frames, grid.state, grid.action, grid.clean_action, grid.human, events,
     )  # fmt: skip
 
@@ -73,7 +74,14 @@ def load_bags(paths: list[Path], image_size: tuple[int, int], *, workers: int = 
     missing = [bag for bag in bags if not _cache_file(bag, image_size).exists()]
     if missing:
         with ProcessPoolExecutor(min(workers, len(missing))) as pool:
-            list(tqdm(pool.map(_convert, missing, [image_size] * len(missing)), total=len(missing), desc="reading bags", unit="bag"))
+            list(
+                tqdm(
+                    pool.map(_convert, missing, [image_size] * len(missing)),
+                    total=len(missing),
+                    desc="reading bags",
+                    unit="bag",
+                )
+            )
     contract, episodes = None, []
     for bag in bags:
         its, found = _read_cache(_cache_file(bag, image_size))
@@ -85,7 +93,9 @@ def load_bags(paths: list[Path], image_size: tuple[int, int], *, workers: int = 
 
 
 def _cache_file(bag: Path, image_size: tuple[int, int]) -> Path:
-    files = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(bag.rglob("*")) if file.is_file()]
+    files = [
+        (file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(bag.rglob("*")) if file.is_file()
+    ]
     key = json.dumps([CACHE_VERSION, str(bag.resolve()), files, image_size])
     return cache_directory() / f"{bag.name}_{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
 
@@ -93,7 +103,8 @@ def _cache_file(bag: Path, image_size: tuple[int, int]) -> Path:
 def _convert(bag: Path, image_size: tuple[int, int]) -> None:
     """Write the cache file of one bag, whole or not at all."""
     arrays: dict[str, np.ndarray] = {}
-    texts, contract = [], None
+    texts: list[dict] = []
+    contract = None
     for episode in read_episodes(bag, on_error="skip"):
         contract = episode.contract
         try:
@@ -109,7 +120,8 @@ def _convert(bag: Path, image_size: tuple[int, int]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("wb") as stream:
-        np.savez(stream, meta=np.array(json.dumps({"contract": contract.to_yaml(), "episodes": texts})), **arrays)
+        arrays["meta"] = np.array(json.dumps({"contract": contract.to_yaml(), "episodes": texts}))
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy's stub takes every keyword for allow_pickle
     os.replace(temporary, target)
 
 

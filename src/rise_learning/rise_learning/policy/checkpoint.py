@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rise_robot.core.contract import Contract
 from safetensors.torch import load_file, save_file
 
 from rise_learning.errors import CheckpointError
@@ -18,6 +17,7 @@ from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.location import META
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.training.run_directory import write_json
+from rise_robot.core.contract import Contract
 
 MODEL = "model.safetensors"
 
@@ -32,7 +32,9 @@ class TrainedPolicy:
     version: str
 
 
-def save_policy(directory: Path, policy: FlowPolicy, contract: Contract, bins: AdvantageBins | None, version: str) -> None:
+def save_policy(
+    directory: Path, policy: FlowPolicy, contract: Contract, bins: AdvantageBins | None, version: str
+) -> None:
     """Write `directory/{model.safetensors, model.json}`."""
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / (MODEL + ".tmp")

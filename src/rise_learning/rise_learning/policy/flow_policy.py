@@ -36,7 +36,7 @@ class PolicyInput:
 
 
 class FlowHead(nn.Module):
-    """Residual MLP that predicts the clean chunk coefficients from noisy ones, adaptively normalised by time and bin."""
+    """Residual MLP from noisy to clean chunk coefficients, adaptively normalised by time and bin."""
 
     def __init__(self, config: PolicyConfig, context_features: int) -> None:
         super().__init__()
@@ -124,9 +124,7 @@ class FlowPolicy(nn.Module):
         return (error * weight).view(draws, batch).mean(0)
 
     @torch.inference_mode()
-    def sample(
-        self, inputs: PolicyInput, noise: Tensor, *, steps: int | None = None, guidance: float = 1.0
-    ) -> Tensor:
+    def sample(self, inputs: PolicyInput, noise: Tensor, *, steps: int | None = None, guidance: float = 1.0) -> Tensor:
         """Euler integration from noise to a chunk.
 
         Args:

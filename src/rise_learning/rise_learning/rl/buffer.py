@@ -44,7 +44,9 @@ class OnlineBuffer:
         """Random samples: observations with the bins their chunks earned, and the chunks."""
         chosen = torch.from_numpy(rng.integers(len(self), size=size))
         texts = [self.instructions[int(number)] for number in self._data["instruction"][chosen]]
-        inputs = PolicyInput(self._data["images"][chosen], self._data["state"][chosen], texts, self._data["bins"][chosen])
+        inputs = PolicyInput(
+            self._data["images"][chosen], self._data["state"][chosen], texts, self._data["bins"][chosen]
+        )
         return inputs, self._data["chunks"][chosen]
 
     def state(self) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Advantage labels of recorded chunks (Sec. III-B): demonstrations and corrections get the top bin, rollouts are judged."""
+"""Advantage labels of recorded chunks (Sec. III-B): experts get the top bin, rollouts are judged."""
 
 from __future__ import annotations
 

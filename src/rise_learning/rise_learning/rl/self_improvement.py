@@ -1,4 +1,4 @@
-"""The self-improving loop (Sec. III-C): a rollout stage in imagination, a training stage on online and offline chunks."""
+"""The self-improving loop (Sec. III-C): rollouts in imagination, training on online and offline chunks."""
 
 from __future__ import annotations
 

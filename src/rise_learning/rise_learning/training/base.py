@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rise_robot.core.contract import Contract
-from rise_worldmodel.checkpoint import read_metadata
-from rise_worldmodel.dynamics import MultiViewDynamics
-
 from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import ConfigError
 from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, load_dynamics, load_normalizer
+from rise_robot.core.contract import Contract
+from rise_worldmodel.checkpoint import read_metadata
+from rise_worldmodel.dynamics import MultiViewDynamics
 
 SHIPPED = Path(__file__).resolve().parents[1] / "base"
 """`base/dynamics/model.safetensors`, made by scripts/pretrain_base.sh."""
 
 
-def find_base(choice: str, contract: Contract, image_size: tuple[int, int]) -> tuple[MultiViewDynamics, Normalizer] | None:
+def find_base(
+    choice: str, contract: Contract, image_size: tuple[int, int]
+) -> tuple[MultiViewDynamics, Normalizer] | None:
     """Dynamics to start from.
 
     Args:

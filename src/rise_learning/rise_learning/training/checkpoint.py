@@ -26,7 +26,10 @@ def save_checkpoint(root: Path, step: int, sections: dict[str, dict[str, Tensor]
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     for name, tensors in sections.items():
-        save_file({key: tensor.detach().contiguous().clone() for key, tensor in tensors.items()}, temporary / f"{name}.safetensors")
+        save_file(
+            {key: tensor.detach().contiguous().clone() for key, tensor in tensors.items()},
+            temporary / f"{name}.safetensors",
+        )
     (temporary / "meta.json").write_text(json.dumps({"step": step, **meta}))
     for file in temporary.iterdir():
         with file.open("rb") as stream:
@@ -53,13 +56,17 @@ def load_latest(root: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any
         sections = {file.stem: load_file(file) for file in sorted(found[-1].glob("*.safetensors"))}
         return sections, json.loads((found[-1] / "meta.json").read_text())
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{found[-1]} cannot be read ({error}); delete it to resume from the one before") from error
+        raise CheckpointError(
+            f"{found[-1]} cannot be read ({error}); delete it to resume from the one before"
+        ) from error
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Optimizer state as named tensors `index.name`, fit for safetensors."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": torch.as_tensor(value) for index, slots in state.items() for name, value in slots.items()}
+    return {
+        f"{index}.{name}": torch.as_tensor(value) for index, slots in state.items() for name, value in slots.items()
+    }
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

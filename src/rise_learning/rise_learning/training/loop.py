@@ -107,7 +107,8 @@ class Trainer:
         sections, meta = found
         if meta["fingerprint"] != self.fingerprint:
             raise CheckpointError(
-                f"{self.run_directory.checkpoints} was made with {meta['fingerprint']}, this run has {self.fingerprint}; "
+                f"{self.run_directory.checkpoints} was made with {meta['fingerprint']}, "
+                f"this run has {self.fingerprint}; "
                 "choose another --out, or delete the directory to start again"
             )
         self.module.load_state_dict(sections["model"])
