@@ -25,6 +25,7 @@ setup(
     license="Apache-2.0",
     entry_points={
         "console_scripts": [
+            "bench = rise_learning.bench:main",
             "demo = rise_learning.demo:main",
             "evaluate = rise_learning.evaluate:main",
             "evaluator = rise_learning.nodes.evaluator:main",
