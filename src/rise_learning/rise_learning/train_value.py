@@ -144,9 +144,11 @@ def train(args: Args) -> None:
     save_trained(run.path, averaged, episodes.contract)
     metrics = success_against_failure(averaged, held_out)
     write_json(run.path / "held_out.json", metrics)
+    area = metrics["auc_success_vs_failure"]
+    shown = "undefined" if np.isnan(area) else f"{area:.3f}"
     print(
-        f"value: AUC success against failure {metrics['auc_success_vs_failure']:.3f} "
-        f"on {len(held_out.episodes)} held-out episodes"
+        f"value: AUC success against failure {shown} on {metrics['episodes_success']} held-out successes "
+        f"and {metrics['episodes_failure']} failures"
     )
 
 

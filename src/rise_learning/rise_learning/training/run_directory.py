@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def _step_of(line: str) -> float:
 
 
 def to_plain(value: Any) -> Any:
-    """JSON-ready copy of nested dataclasses, mappings, sequences and paths."""
+    """JSON-ready copy of nested dataclasses, mappings, sequences and paths; NaN becomes null, which JSON has."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
@@ -67,7 +68,7 @@ def to_plain(value: Any) -> Any:
         return [to_plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    return value
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def write_json(path: Path, value: Any) -> None:
