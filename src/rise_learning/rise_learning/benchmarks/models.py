@@ -1,0 +1,140 @@
+"""Inference and training of the policy, and imagination, on random weights: time does not depend on their values."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from rise_learning.benchmarks.measure import Measurement, race
+from rise_learning.benchmarks.workload import Workload
+from rise_learning.evaluation.agent import DeploymentConfig, sample_once
+from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.train_dynamics import clip, complete_chunks, new_dynamics
+from rise_learning.training.ema import Ema
+from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
+from rise_worldmodel.config import tiny_value
+from rise_worldmodel.value import ValueModel
+from rise_worldmodel.world_model import CompositionalWorldModel
+
+INFERENCES, TRAIN_STEPS = 100, 6
+CHUNKS = 16
+"""Chunks imagined in one batch."""
+PAPER_STEPS = 50
+"""Euler steps of the dynamics in the paper (Table IX)."""
+
+
+def offline_samples(workload: Workload) -> OfflineSamples:
+    return OfflineSamples.all_frames(workload.episodes, np.full(len(workload.episodes), 10))
+
+
+def new_tiny_policy(workload: Workload, samples: OfflineSamples) -> FlowPolicy:
+    """The preset's policy, not trained."""
+    contract = workload.contract
+    config = dataclasses.replace(
+        workload.preset.policy.policy,
+        action_dim=contract.action_dim,
+        chunk_size=contract.chunk_size,
+        view_groups=view_groups(contract.camera_names),
+        image_size=workload.preset.image_size,
+    )
+    return new_policy(config, samples, seed=0)
+
+
+def inference(workload: Workload) -> list[Measurement]:
+    """One observation to one chunk, as deployed (float32), and with bfloat16 autocast."""
+    samples, rng, config = offline_samples(workload), np.random.default_rng(0), DeploymentConfig()
+    policy = new_tiny_policy(workload, samples).eval()
+    inputs, _ = samples.batch(rng, 1, policy.config.history)
+
+    def half() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            sample_once(policy, inputs, rng, config)
+
+    times = race(
+        lambda: sample_once(policy, inputs, rng, config),
+        half,
+        rounds=INFERENCES,
+        warmup=3,
+        budget_s=15.0,
+        clock=time.perf_counter,
+    )
+    ours, theirs = (1e3 * each for each in times)
+    name = "the same under bfloat16 autocast"
+    rows = []
+    for rank in (50, 99):
+        value, other = float(np.percentile(ours, rank)), float(np.percentile(theirs, rank))
+        rows.append(Measurement(f"latency p{rank}", "ms", value, name, other, "lower", len(ours)))
+    return rows
+
+
+def train_step(workload: Workload) -> list[Measurement]:
+    """Batch, loss, gradients, AdamW and EMA in the arithmetic of the preset, and all in float32."""
+    samples = offline_samples(workload)
+    policy = new_tiny_policy(workload, samples)
+    steps = [policy_step(workload, samples, policy, bfloat16=bfloat16) for bfloat16 in (True, False)]
+    ours, theirs = race(*steps, rounds=TRAIN_STEPS, budget_s=15.0)
+    value, other = (float(np.median(times)) * 1e3 for times in (ours, theirs))
+    name = f"train step, batch {workload.preset.policy.loop.batch_size}"
+    return [Measurement(name, "CPU ms", value, "the same in float32", other, "lower", len(ours))]
+
+
+def policy_step(
+    workload: Workload, samples: OfflineSamples, fresh: FlowPolicy, *, bfloat16: bool
+) -> Callable[[], None]:
+    """One optimizer step of a copy of `fresh`, as `training.loop.Trainer` makes it."""
+    loop = workload.preset.policy.loop
+    policy, rng = copy.deepcopy(fresh).train(), np.random.default_rng(0)
+    policy.config = dataclasses.replace(policy.config, bfloat16=bfloat16)
+    ema = Ema(policy, loop.ema_decay)
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=loop.learning_rate, betas=loop.betas, fused=True)
+
+    def step() -> None:
+        loss = policy.loss(*samples.batch(rng, loop.batch_size, policy.config.history)).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(policy.parameters(), loop.clip_norm)
+        optimizer.step()
+        ema.update(policy, 0)
+
+    return step
+
+
+def imagination(workload: Workload) -> list[Measurement]:
+    """Imagined and judged chunks per second: a batch as self-improvement asks for it, and chunks one by one."""
+    episodes, size = workload.episodes, workload.preset.image_size
+    dynamics, normalizer = new_dynamics(episodes, size, seed=0)
+    value = ValueModel(tiny_value(views=len(workload.contract.cameras)))
+    model = CompositionalWorldModel(dynamics, value, steps=workload.preset.self_improvement.dynamics_steps)
+    g = np.random.default_rng(0).choice(complete_chunks(episodes), CHUNKS)
+    context, _, chunks, state = clip(episodes, g, normalizer)
+    texts = [episodes.episodes[number].instruction for number in episodes.episode_of[g]]
+
+    def imagine(rows: slice, steps: int) -> None:
+        model.imagine(
+            context[rows], state[rows], chunks[rows], texts[rows], seeds=range(len(chunks[rows])), steps=steps
+        )
+
+    one, everything = slice(0, 1), slice(None)
+    batched, alone = race(partial(imagine, everything, model.steps), partial(imagine, one, model.steps), rounds=5)
+    (long,) = race(partial(imagine, one, PAPER_STEPS), rounds=2, warmup=0)
+    rate = CHUNKS / float(np.median(batched))
+    name = f"chunks imagined, batch of {CHUNKS}, Euler steps: {model.steps}"
+    return [
+        Measurement(
+            name,
+            "1/CPU s",
+            rate,
+            f"one by one, Euler steps: {steps}",
+            1 / float(np.median(times)),
+            "higher",
+            len(times),
+        )
+        for steps, times in ((model.steps, alone), (PAPER_STEPS, long))
+    ]
