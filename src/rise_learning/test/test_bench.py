@@ -1,4 +1,4 @@
-"""The benchmark command: what its JSON holds, and that its alternatives do the same work."""
+"""The benchmark command: what its JSON holds, how it times, and what its alternatives compute."""
 
 from __future__ import annotations
 
