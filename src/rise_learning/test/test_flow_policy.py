@@ -33,6 +33,13 @@ def noise(count, size=12, seed=0):
     return torch.randn(count, size, generator=torch.Generator().manual_seed(seed))
 
 
+def within_basis(policy, chunks, states):
+    """(B, K, A) projected onto the policy's action basis."""
+    at = policy.normalizer.normalize(states)
+    coefficients = policy.basis.encode(policy.normalizer.normalize(chunks), at)
+    return policy.normalizer.denormalize(policy.basis.decode(coefficients, at))
+
+
 def test_overfitting_one_batch_makes_samples_equal_the_chunks_of_their_bin():
     policy = make_policy(bin_dropout=0.0, state_noise=0.0, brightness=0.0, width=96).train()
     inputs, chunks = observations(4)
@@ -49,8 +56,10 @@ def test_overfitting_one_batch_makes_samples_equal_the_chunks_of_their_bin():
         loss.backward()
         optimizer.step()
     sampled = policy.eval().sample(both, noise(8), steps=5)
-    apart = (sampled[4:] - sampled[:4]).mean()
-    assert apart == pytest.approx(0.2, abs=0.05)
+    spanned = within_basis(policy, targets, both.state)  # what the small basis of the tests can say at all
+    wanted = float((spanned[4:] - spanned[:4]).mean())
+    assert wanted > 0.1
+    assert float((sampled[4:] - sampled[:4]).mean()) == pytest.approx(wanted, abs=0.01)
 
 
 def test_a_sample_does_not_depend_on_its_batch():

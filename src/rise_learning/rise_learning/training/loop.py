@@ -154,7 +154,7 @@ class Trainer:
         metrics = self.loss_fn(self.step)
         loss = metrics["loss"]
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss is {float(loss)} at step {self.step}; lower --loop.learning-rate")
+            raise FloatingPointError(f"loss is {loss.item()} at step {self.step}; lower --loop.learning-rate")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
