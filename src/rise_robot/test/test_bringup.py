@@ -59,7 +59,7 @@ class Bringup:
     def children(self) -> dict[str, int]:
         """Process id of each node."""
         words = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
         ).stdout.splitlines()
         return {
             line.split("rise_robot.nodes.")[1].split()[0]: int(line.split()[0]) for line in words if ".nodes." in line
@@ -252,11 +252,15 @@ def test_ctrl_c_ends_all_with_code_0(robot: tuple[Bringup, Listener]) -> None:
 
 def test_a_node_that_dies_ends_all_with_another_code() -> None:
     bringup = Bringup("--commander", "none")
-    bringup.wait_for("hold: ")
-    children = bringup.children()
-    os.kill(children["trajectory_controller"], signal.SIGKILL)
-    assert bringup.wait() == 1
-    wait_until_gone(list(children.values()))
+    try:
+        bringup.wait_for("hold: ")
+        children = bringup.children()
+        os.kill(children["trajectory_controller"], signal.SIGKILL)
+        assert bringup.wait() == 1
+        wait_until_gone(list(children.values()))
+    finally:  # what is left running would talk to later tests
+        if bringup.process.poll() is None:
+            os.killpg(bringup.process.pid, signal.SIGKILL)
     assert any("trajectory_controller ended with exit code -9" in line for line in bringup.printed)
 
 
