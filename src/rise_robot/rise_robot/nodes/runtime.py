@@ -76,18 +76,19 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     failure: list[BaseException] = []
     runnable: Runnable | None = None
+    spinner: threading.Thread | None = None
     try:
         runnable = make()
         reject_unknown_parameters(runnable.node)
         spinner = threading.Thread(target=_spin, args=(runnable.node, stop, failure, threads), daemon=True)
         spinner.start()
         runnable.run(stop)
-        stop.set()
-        spinner.join(timeout=2.0)
     except BaseException as error:
-        stop.set()
         failure.append(error)
     finally:
+        stop.set()
+        if spinner is not None:
+            spinner.join(timeout=2.0)  # rclpy aborts the process when a node is destroyed while it spins
         _close(runnable, failure)
     for error in failure:
         _report(error)
