@@ -59,7 +59,10 @@ class Bringup:
     def children(self) -> dict[str, int]:
         """Process id of each node."""
         words = subprocess.run(
-            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=True
+            ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.splitlines()
         return {
             line.split("rise_robot.nodes.")[1].split()[0]: int(line.split()[0]) for line in words if ".nodes." in line
