@@ -98,10 +98,10 @@ def test_an_interrupted_run_continues_with_its_stage(tmp_path: Path, resumes: bo
     assert dots(tmp_path, "a", "b", "c") == [1, 1, 0]
     (tmp_path / "ok").touch()
     log = StageLog(tmp_path / "log.json")
-    before = log.timings(stages)["b"]
+    before = log.entries["b"]["seconds"]  # timings() rounds to a tenth
     run_stages(stages, log, {})
     assert dots(tmp_path, "a", "b", "c") == [1, written, 1]
-    assert log.timings(stages)["b"] >= before or not resumes
+    assert log.entries["b"]["seconds"] > before or not resumes
     run_stages(stages, StageLog(tmp_path / "log.json"), {})
     assert dots(tmp_path, "a", "b", "c") == [1, written, 1]
 
