@@ -12,6 +12,7 @@ from pathlib import Path
 import tyro
 
 from rise_learning import cli
+from rise_learning.errors import ConfigError
 from rise_learning.evaluation.agent import DeploymentConfig
 from rise_learning.evaluation.results import summarize
 from rise_learning.evaluation.runner import evaluate_policy
@@ -34,6 +35,9 @@ class Args:
     """Bricks on the belt, 1 to 4."""
     record: Path | None = None
     """Also record the episodes as rollouts into this bag directory."""
+    intervene: bool = False
+    """With --record: an expert takes over once upon imminent failure and finishes; such episodes become corrections
+    (kind dagger). The success rate is then that of policy and expert together."""
     out: Path | None = None
     """Write the result as JSON here; default: evaluation.json beside the policy."""
     workers: int = 2
@@ -47,11 +51,20 @@ def evaluate(args: Args) -> None:
     directory = policy_directory(args.run)
     task = BrickSortingConfig(bricks=args.bricks)
     seeds = list(range(args.seed, args.seed + args.episodes))
-    results = evaluate_policy(directory, args.deployment, task, seeds, workers=args.workers, record=args.record)
-    summary = {"policy": str(directory), "task": args.task, "bricks": args.bricks, **summarize(results)}
-    write_json(
-        args.out or directory / "evaluation.json", {**summary, "deployment": args.deployment, "results": results}
+    if args.intervene and args.record is None:
+        raise ConfigError("--intervene collects corrections; say with --record where they go")
+    results = evaluate_policy(
+        directory,
+        args.deployment,
+        task,
+        seeds,
+        workers=args.workers,
+        record=args.record,
+        intervene=args.intervene,
     )
+    summary = {"policy": str(directory), "task": args.task, "bricks": args.bricks, **summarize(results)}
+    out = args.out or (directory / "evaluation.json" if not args.intervene else args.record.with_suffix(".json"))
+    write_json(out, {**summary, "deployment": args.deployment, "results": results})
     if args.json:
         print(json.dumps(to_plain(summary)))
         return

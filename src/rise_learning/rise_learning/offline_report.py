@@ -19,6 +19,7 @@ import tyro
 from torch import Tensor
 
 from rise_learning import cli
+from rise_learning.data.dynamics_inputs import Told
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import CheckpointError, DataError
@@ -29,7 +30,7 @@ from rise_learning.policy.location import META, STAGES
 from rise_learning.presets import get_preset
 from rise_learning.train_dynamics import clip
 from rise_learning.training.run_directory import write_json
-from rise_learning.training.world_model_io import load_dynamics, load_normalizer, load_value
+from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 from rise_robot.bag.reader import find_bags
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.visualize import write_strip
@@ -94,7 +95,8 @@ def make_report(args: Args) -> dict[str, Any]:
     episodes = load_bags(list(args.bags), size)
     refuse_same_episodes(configs, episodes, size)
     contract = episodes.contract
-    model, normalizer = load_dynamics(args.run / "dynamics", contract).eval(), load_normalizer(args.run / "dynamics")
+    model = load_dynamics(args.run / "dynamics", contract).eval()
+    inputs = load_inputs(args.run / "dynamics", contract, model.config)
     stages = [name for name in reversed(STAGES) if (args.run / name / META).is_file()]
     policies = {name: load_policy(args.run / name, contract) for name in stages}
     value, values = value_figures(load_value(args.run / "value", contract), episodes)
@@ -107,7 +109,7 @@ def make_report(args: Args) -> dict[str, Any]:
             name: {"steps": config["training"]["loop"]["steps"], "seed": config["seed"], "preset": config["preset"]}
             for name, config in configs.items()
         },
-        "dynamics": dynamics_figures(model, normalizer, episodes, chunks=args.chunks, seed=args.seed),
+        "dynamics": dynamics_figures(model, inputs, episodes, chunks=args.chunks, seed=args.seed),
         "value": value,
         "policies": policy_figures(policies, episodes, seed=args.seed),
     }
@@ -115,15 +117,16 @@ def make_report(args: Args) -> dict[str, Any]:
     (args.run / "offline_report.png").write_bytes(offline_figure(report, values, episodes))
     starts = complete_starts(episodes)
     if len(starts):
-        clips = clip(episodes, np.random.default_rng(args.seed).choice(starts, 1), normalizer)
+        clips = clip(episodes, np.random.default_rng(args.seed).choice(starts, 1), inputs)
         _draw_imagined(args.run / "offline_imagined_above_real.png", model, clips, args.seed)
     return report
 
 
-def _draw_imagined(path: Path, model: MultiViewDynamics, clips: tuple[Tensor, ...], seed: int) -> None:
+def _draw_imagined(path: Path, model: MultiViewDynamics, clips: tuple[Tensor, Tensor, Told], seed: int) -> None:
     """One chunk: for every view what was imagined, and below it what was recorded."""
-    context, future, actions, state = clips
-    imagined = model.sample(context, actions, state, generator=torch.Generator().manual_seed(seed))
+    context, future, told = clips
+    generator = torch.Generator().manual_seed(seed)
+    imagined = model.sample(context, told.actions, told.state, maps=told.maps, generator=generator)
     write_strip(path, [imagined[0], future[0]], every=3, scale=3)
 
 

@@ -33,6 +33,8 @@ class DynamicsTraining:
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=1500, batch_size=8, learning_rate=1.5e-3, ema_decay=0.99)
     )
+    control_maps: bool = True
+    """Condition on drawn control maps where the cell of the contract is known (the simulated one)."""
     tasks_per_batch: int = 2
     """Task-centric batching: every batch comes from this many tasks; 0 mixes all."""
     held_out: float = 0.1
@@ -63,6 +65,8 @@ class SelfImprovement:
     """Chunks imagined from one state; above 1 the advantage can be taken within the state."""
     within_state: bool = False
     """Subtract the mean advantage of the state's candidates before binning (beyond the paper)."""
+    time_shift: float = 0.0
+    """Standard deviation, in control steps, by which proposed chunks come early or late (beyond the paper)."""
     refit_bins: bool = False
     """Fit the range of the bins to imagined advantages of the starting policy; else that of the warm-up's rollouts."""
     bin_tail: float = 0.02

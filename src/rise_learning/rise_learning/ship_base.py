@@ -9,9 +9,12 @@ import torch
 import tyro
 
 from rise_learning import cli
+from rise_learning.data.dynamics_inputs import NORMALIZER_KEY, TRACKING_KEY
 from rise_learning.training.base import SHIPPED
-from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, NORMALIZER_KEY
+from rise_learning.training.world_model_io import CONTRACT_KEY, FILE
 from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
+
+KEPT = (CONTRACT_KEY, NORMALIZER_KEY, TRACKING_KEY)
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,9 @@ def main() -> None:
 
 
 def ship(args: Args) -> None:
-    """Write OUT/model.safetensors with the contract and normaliser of the run."""
+    """Write OUT/model.safetensors with the contract and what the dynamics are told."""
     source, target = args.run / "dynamics" / FILE, args.out / FILE
-    metadata = {key: text for key, text in read_metadata(source).items() if key in (CONTRACT_KEY, NORMALIZER_KEY)}
+    metadata = {key: text for key, text in read_metadata(source).items() if key in KEPT}
     model = load_model(source)
     args.out.mkdir(parents=True, exist_ok=True)
     save_model(target, model, metadata=metadata, dtype=torch.float16)

@@ -15,15 +15,16 @@ import tyro
 from torch import Tensor
 
 from rise_learning import cli
+from rise_learning.data.dynamics_inputs import DynamicsInputs, Told
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
-from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import DataError
 from rise_learning.presets import PRESET_NAMES, DynamicsTraining, get_preset
 from rise_learning.training.base import find_base
 from rise_learning.training.loop import Trainer, step_seed
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
-from rise_learning.training.world_model_io import NORMALIZER_KEY, normalizer_text, save_trained
+from rise_learning.training.world_model_io import save_trained
+from rise_robot.sim.control_maps import can_draw
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.config import DynamicsConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
@@ -53,8 +54,8 @@ class Args:
 class DynamicsObjective:
     """Flow-matching loss on complete recorded chunks, task-centric batches."""
 
-    def __init__(self, model: MultiViewDynamics, normalizer: Normalizer, episodes: EpisodeSet, args: Args) -> None:
-        self.model, self.normalizer, self.episodes, self.seed = model, normalizer, episodes, args.seed
+    def __init__(self, model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, args: Args) -> None:
+        self.model, self.inputs, self.episodes, self.seed = model, inputs, episodes, args.seed
         self.complete = complete_chunks(episodes)
         tasks = [episodes.episodes[number].task for number in episodes.episode_of[self.complete]]
         settings = args.training
@@ -65,7 +66,8 @@ class DynamicsObjective:
     def __call__(self, step: int) -> dict[str, Tensor]:
         g = self.complete[self.sampler.batch(step)]
         generator = torch.Generator().manual_seed(step_seed(self.seed, step))
-        return self.model.loss(*clip(self.episodes, g, self.normalizer), generator=generator)
+        context, future, told = clip(self.episodes, g, self.inputs)
+        return self.model.loss(context, future, told.actions, told.state, maps=told.maps, generator=generator)
 
 
 def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
@@ -77,37 +79,40 @@ def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
     return complete
 
 
-def clip(episodes: EpisodeSet, g: np.ndarray, normalizer: Normalizer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(context, future, actions, state) of chunks that start at frames g, as MultiViewDynamics.loss takes them."""
+def clip(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> tuple[Tensor, Tensor, Told]:
+    """Context and future frames of chunks that start at frames g, and what the dynamics are told of the chunks."""
     contract = episodes.contract
     return (
         torch.from_numpy(episodes.context(g, contract.context_frames)),
         torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]),
-        normalizer.normalize(torch.from_numpy(episodes.chunk(g))),
-        normalizer.normalize(torch.from_numpy(episodes.state[episodes.step_of[g]])),
+        inputs(torch.from_numpy(episodes.state[episodes.step_of[g]]), torch.from_numpy(episodes.chunk(g))),
     )
 
 
-def new_dynamics(episodes: EpisodeSet, image_size: tuple[int, int], seed: int) -> tuple[MultiViewDynamics, Normalizer]:
-    """Fresh dynamics for the contract of `episodes`, with codec and normaliser fitted to them."""
+def new_dynamics(
+    episodes: EpisodeSet, image_size: tuple[int, int], seed: int, *, control_maps: bool = True
+) -> tuple[MultiViewDynamics, DynamicsInputs]:
+    """Fresh dynamics for the contract of `episodes`, with codec and conditions fitted to them.
+
+    Args:
+        control_maps: where the cell of the contract is known.
+    """
     contract = episodes.contract
     torch.manual_seed(seed)
-    model = MultiViewDynamics(
-        DynamicsConfig(
-            views=len(contract.cameras),
-            height=image_size[0],
-            width=image_size[1],
-            action_dim=contract.action_dim,
-            chunk_size=contract.chunk_size,
-            future_frames=contract.frames_per_chunk,
-            context_frames=contract.context_frames,
-        )
+    config = DynamicsConfig(
+        views=len(contract.cameras),
+        height=image_size[0],
+        width=image_size[1],
+        action_dim=contract.action_dim,
+        chunk_size=contract.chunk_size,
+        future_frames=contract.frames_per_chunk,
+        context_frames=contract.context_frames,
+        control_maps=control_maps and can_draw(contract),
     )
-    normalizer = Normalizer.fit(np.concatenate([episodes.state, episodes.action]))
+    model, inputs = MultiViewDynamics(config), DynamicsInputs.fit(episodes, config)
     g = np.random.default_rng(seed).permutation(complete_chunks(episodes))[:512]
-    _, future, _, _ = clip(episodes, g, normalizer)
-    model.fit_codec(future)
-    return model, normalizer
+    model.fit_codec(torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]))
+    return model, inputs
 
 
 def train(args: Args) -> None:
@@ -118,17 +123,18 @@ def train(args: Args) -> None:
     training, held_out = episodes.split(settings.held_out, args.seed)
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     base = find_base(args.base, episodes.contract, size)
-    model, normalizer = base or new_dynamics(training, size, args.seed)
+    model, inputs = base or new_dynamics(training, size, args.seed, control_maps=settings.control_maps)
     run = RunDirectory(args.out / "dynamics")
     run.save_config(args=args, model=model.config, from_base=base is not None)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
     fingerprint = {"contract": episodes.contract.digest, "model": to_plain(model.config), "frames": len(training)}
-    objective = DynamicsObjective(model, normalizer, training, args)
+    objective = DynamicsObjective(model, inputs, training, args)
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
     averaged = trainer.run("dynamics")
     assert isinstance(averaged, MultiViewDynamics)
-    save_trained(run.path, averaged, episodes.contract, **{NORMALIZER_KEY: normalizer_text(normalizer)})
-    metrics = dynamics_report(averaged, *clip(held_out, chosen, normalizer), seed=args.seed)
+    save_trained(run.path, averaged, episodes.contract, **inputs.texts())
+    context, future, told = clip(held_out, chosen, inputs)
+    metrics = dynamics_report(averaged, context, future, told.actions, told.state, maps=told.maps, seed=args.seed)
     write_json(run.path / "held_out.json", metrics)
     print("dynamics on held-out chunks: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))
 

@@ -12,8 +12,8 @@ TINY = Contract.load(config_path("contract_tiny.yaml"))
 
 
 def test_the_shipped_base_fits_the_tiny_contract_and_can_be_trained():
-    model, normalizer = find_base("auto", TINY, (48, 64))
-    assert model.config.action_dim == TINY.action_dim == len(normalizer.mean)
+    model, inputs = find_base("auto", TINY, (48, 64))
+    assert model.config.action_dim == TINY.action_dim == len(inputs.normalizer.mean)
     assert any(parameter.requires_grad for parameter in model.parameters())
 
 

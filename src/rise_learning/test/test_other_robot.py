@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 
 from rise_learning import import_episodes, offline_report, self_improve, train_dynamics, train_policy, train_value
+from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import CheckpointError, DataError
 from rise_learning.evaluation.offline import action_errors, holding_still
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.training import base
 from rise_learning.training.world_model_io import (
-    NORMALIZER_KEY,
     load_dynamics,
     load_value,
-    normalizer_text,
     save_trained,
 )
 from rise_robot.core.contract import Contract, config_path
@@ -122,7 +121,8 @@ def test_units_do_not_mix_in_action_errors(trained: tuple[Path, Path], monkeypat
 def test_base_of_another_robot_is_never_started_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     piper = Contract.load(config_path("contract_tiny.yaml"))
     model = MultiViewDynamics(tiny_dynamics(piper.action_dim))
-    save_trained(tmp_path / "dynamics", model, piper, **{NORMALIZER_KEY: normalizer_text(Normalizer(14))})
+    inputs = DynamicsInputs(piper, model.config, Normalizer(14), tracking=None)
+    save_trained(tmp_path / "dynamics", model, piper, **inputs.texts())
     monkeypatch.setattr(base, "SHIPPED", tmp_path)
     assert base.find_base("auto", piper, (48, 64)) is not None
     assert base.find_base("auto", DROID, (48, 64)) is None

@@ -39,8 +39,6 @@ from rise_robot.sim.robot import TASKS, SimulatedRobot
 FAILURES = ("joint_noise", "grasp_offset", "wrong_bin", "drop", "no_close")
 STRONG_NOISE = (0.03, 0.08)
 """rad; range of the noise that is meant to make an episode fail."""
-GRASP_OFFSET = (0.02, 0.05)
-"""m; range of the distance by which a corrupted grasp misses."""
 MAX_ATTEMPTS = 4
 """Attempts per demonstration, after which the expert is called unfit for the settings."""
 
@@ -56,6 +54,8 @@ class CollectConfig:
         corruptions: deliberate failures to draw from, of FAILURES.
         corruption_rate: share of the episodes with one of them.
         corruption_probability: of each attempt at a brick within such an episode.
+        grasp_offset: (lowest, highest) distance by which a corrupted grasp misses, m.
+        blind: the expert never notices how a grasp ended, so that its commands do not tell.
     """
 
     task: str = "brick_sorting"
@@ -67,6 +67,8 @@ class CollectConfig:
     corruptions: tuple[str, ...] = FAILURES
     corruption_rate: float = 0.0
     corruption_probability: float = 0.8
+    grasp_offset: tuple[float, float] = (0.02, 0.05)
+    blind: bool = False
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -110,15 +112,16 @@ class CollectSummary:
 def draw_corruption(config: CollectConfig, rng: np.random.Generator) -> tuple[str, Corruption]:
     """Name ("clean" for none) and settings of one episode's corruption; always the same number of draws."""
     chance, which = rng.uniform(), config.corruptions[int(rng.integers(len(config.corruptions)))]
-    mild, strong, offset = (rng.uniform(*span) for span in (config.noise, STRONG_NOISE, GRASP_OFFSET))
+    mild, strong, offset = (rng.uniform(*span) for span in (config.noise, STRONG_NOISE, config.grasp_offset))
     if chance >= config.corruption_rate:
-        return "clean", Corruption(joint_noise=mild)
+        return "clean", Corruption(joint_noise=mild, blind=config.blind)
     return which, Corruption(
         joint_noise=strong if which == "joint_noise" else mild,
         grasp_offset=offset if which == "grasp_offset" else 0.0,
         wrong_bin=which == "wrong_bin",
         drop=which == "drop",
         no_close=which == "no_close",
+        blind=config.blind,
         probability=config.corruption_probability,
     )
 
@@ -266,6 +269,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--corruptions", nargs="+", default=list(FAILURES), choices=FAILURES, help="deliberate failures to draw from")
     add("--corruption-rate", type=float, default=0.0, help="share of episodes with a deliberate failure")
     add("--corruption-probability", type=float, default=0.8, help="per attempt at a brick in such an episode")
+    add("--grasp-offset", type=float, nargs=2, default=[0.02, 0.05], metavar=("LOW", "HIGH"),
+        help="by which a corrupted grasp misses, m")  # fmt: skip
+    add("--blind", action="store_true", help="the expert carries on as if every grasp had worked")
     add("--workers", type=int, default=1, help="processes; the bag does not depend on it")
     add("--json", action="store_true", help="print the summary as JSON")
     return parser.parse_args(arguments)
@@ -284,6 +290,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             corruptions=tuple(options.corruptions),
             corruption_rate=options.corruption_rate,
             corruption_probability=options.corruption_probability,
+            grasp_offset=tuple(options.grasp_offset),
+            blind=options.blind,
         )
         contract = Contract.load(options.contract)
         summary = collect(config, contract, options.out, workers=options.workers)

@@ -79,7 +79,7 @@ def _episode_of(ticks: Sequence[Tick], robot: SimulatedRobot, episode_id: str, k
         command_stamps=np.array([tick.stamp for tick in sent], np.int64),
         commands=np.array([tick.command for tick in sent]),
         clean_commands=np.array([tick.clean_command for tick in sent]),
-        human=np.zeros(len(sent), bool),
+        human=np.array([tick.human for tick in sent]),
         images=_images(ticks, robot.contract),
         events=[event for tick in ticks for event in tick.events],
         start_ns=ticks[0].stamp,

@@ -73,6 +73,8 @@ class DynamicsConfig(Config):
         context_noise: standard deviation of the noise on context latents while training.
         context_tokens: whether the motion of the context is a frame group of its own in the sequence, as in GE-Base, or
             (fewer tokens) extra input channels of every future token.
+        control_maps: whether pictures of the robot where its commands will take it, with all that stands still and no
+            objects, are a condition (explicit geometry, named as future work in Sec. VI; GE-Sim projects trajectories).
         motion_weight: power m of the loss weight (token's motion energy / mean)^m; 0 weighs all tokens alike.
         codec: how frames become latents.
     """
@@ -97,6 +99,7 @@ class DynamicsConfig(Config):
     pure_noise_share: float = 0.25
     context_noise: float = 0.2
     context_tokens: bool = False
+    control_maps: bool = False
     motion_weight: float = 0.0
     codec: CodecConfig = field(default_factory=CodecConfig)
 
@@ -109,6 +112,8 @@ class DynamicsConfig(Config):
         _multiple("width", self.width, "codec.patch", self.codec.patch)
         _multiple("future_frames", self.future_frames, "codec.frames_per_group", self.codec.frames_per_group)
         _multiple("chunk_size", self.chunk_size, "future_frames", self.future_frames)
+        if self.control_maps and not self.codec.content_channels:
+            raise ConfigError("control_maps are encoded as content: codec.content_channels must not be 0")
         if self.prediction not in ("clean", "velocity"):
             raise ConfigError(f"prediction must be 'clean' or 'velocity', got {self.prediction!r}")
         if not 0.0 <= self.pure_noise_share <= 1.0:
@@ -127,6 +132,11 @@ class DynamicsConfig(Config):
     def context_groups(self) -> int:
         """Groups that hold the context; the last frame is repeated to fill them."""
         return -(-self.context_frames // self.codec.frames_per_group)
+
+    @property
+    def map_steps(self) -> tuple[int, ...]:
+        """Frames of which `control_maps` are shown, counted from the present (0): the ends of all future groups."""
+        return tuple(range(0, self.future_frames + 1, self.codec.frames_per_group))
 
     @property
     def actions_per_frame(self) -> int:

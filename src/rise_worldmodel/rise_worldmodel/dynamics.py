@@ -19,24 +19,27 @@ class Context(NamedTuple):
     """What the dynamics know of the past: latents (B, V, T, N, channels).
 
     `motion`: of the context frames, less `still`, T_c groups; `content`: codes of the last frame's patches, T = 1;
-    `still`: latents of the last frame standing still, T = 1.
+    `still`: latents of the last frame standing still, T = 1; `maps`: codes of the control maps at the beginning and at
+    the end of every future group, None without them.
     """
 
     motion: Tensor
     content: Tensor
     still: Tensor
+    maps: Tensor | None
 
     def noisy(self, std: float, generator: torch.Generator | None) -> Context:
-        """With noise on what the network sees, for robustness to blur and artifacts (Sec. III-A)."""
+        """With noise on what the network sees of frames, for robustness to blur and artifacts (Sec. III-A)."""
         motion, content = (part + std * torch.randn(part.shape, generator=generator) for part in self[:2])
-        return Context(motion, content, self.still)
+        return Context(motion, content, self.still, self.maps)
 
 
 class MultiViewDynamics(nn.Module):
     """Flow-matching video diffusion over latents (B, V, T, N, C): T groups of frames, N patches of a view.
 
     Every token knows what its patch showed last (`content`) and how it changed over the context (`motion`); the
-    latents of the last frame standing still are added to the network's estimate, in learned proportion.
+    latents of the last frame standing still, and what control maps draw, are added to the network's estimate, in
+    learned proportion.
     """
 
     def __init__(self, config: DynamicsConfig) -> None:
@@ -48,8 +51,9 @@ class MultiViewDynamics(nn.Module):
         self.actions = ActionEncoder(config, token_dim=config.dim)
         self.context_groups = config.context_groups if config.context_tokens else 0
         motion = 0 if config.context_tokens else codec.channels * config.context_groups
+        map_channels = 2 * codec.content_channels if config.control_maps else 0
         self.transformer = MultiViewTransformer(
-            in_channels=codec.channels + codec.content_channels + motion,
+            in_channels=codec.channels + codec.content_channels + motion + map_channels,
             out_channels=codec.channels,
             num_attention_heads=config.heads,
             attention_head_dim=config.head_dim,
@@ -64,6 +68,9 @@ class MultiViewDynamics(nn.Module):
         )
         clean = config.prediction == "clean"
         self.persistence = nn.Parameter(torch.ones(config.views, 1, 1, codec.channels)) if clean else None
+        self.drawn = nn.Linear(map_channels, codec.channels, bias=False) if map_channels and clean else None
+        if self.drawn is not None:
+            nn.init.zeros_(self.drawn.weight)
 
     @property
     def latent_shape(self) -> tuple[int, int, int, int]:
@@ -79,15 +86,24 @@ class MultiViewDynamics(nn.Module):
         """Clean latents (B, V, G, N, channels) of future frames (B, F, V, H, W, 3) uint8; may be cached."""
         return _tokens(self.codec.encode(future))
 
-    def encode_context(self, context: Tensor) -> Context:
-        """Conditions from context frames (B, C, V, H, W, 3) uint8."""
+    def encode_context(self, context: Tensor, maps: Tensor | None = None) -> Context:
+        """Conditions from context frames (B, C, V, H, W, 3) uint8 and control maps (B, G + 1, V, H, W, 3) uint8."""
         last = context[:, -1]
         missing = self.config.context_groups * self.config.codec.frames_per_group - context.shape[1]
         padded = torch.cat([context, last[:, None].expand(-1, missing, -1, -1, -1, -1)], dim=1)
         still = _tokens(self.codec.encode_still(last)[:, None])
         return Context(
-            _tokens(self.codec.encode(padded)) - still, _tokens(self.codec.encode_content(last)[:, None]), still
+            _tokens(self.codec.encode(padded)) - still,
+            _tokens(self.codec.encode_content(last)[:, None]),
+            still,
+            None if maps is None else self._encode_maps(maps),
         )
+
+    def _encode_maps(self, maps: Tensor) -> Tensor:
+        """(B, G + 1, V, H, W, 3) uint8 -> (B, V, G, N, 2 * content_channels)."""
+        codes = self.codec.encode_content(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
+        codes = _tokens(codes)  # (B, V, G + 1, N, content_channels)
+        return torch.cat([codes[:, :, :-1], codes[:, :, 1:]], dim=-1)
 
     def decode_future(self, context: Tensor, latents: Tensor) -> Tensor:
         """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8."""
@@ -101,6 +117,7 @@ class MultiViewDynamics(nn.Module):
         actions: Tensor,
         state: Tensor | None = None,
         *,
+        maps: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Flow-matching loss on the future latents of a batch.
@@ -109,14 +126,15 @@ class MultiViewDynamics(nn.Module):
             context: (B, C, V, H, W, 3) uint8.
             future: (B, F, V, H, W, 3) uint8, or its latents (B, V, G, N, channels) from `encode_future`.
             actions: (B, K, A) float32, normalised. state: (B, A) float32, normalised alike, where the config uses it.
+            maps: (B, G + 1, V, H, W, 3) uint8 control maps at `config.map_steps`, where the config asks for them.
             generator: of noise and noise levels.
 
         Returns:
             `loss` to minimise, and detached `mse`: squared error of intensities in [0, 1] within the codec's reach.
         """
-        self._check(context, actions, state)
+        self._check(context, actions, state, maps)
         with torch.no_grad():
-            given = self.encode_context(context)
+            given = self.encode_context(context, maps)
             clean = self.encode_future(future) if future.dtype == torch.uint8 else future
         config = self.config
         given = given.noisy(config.context_noise, generator)
@@ -148,21 +166,22 @@ class MultiViewDynamics(nn.Module):
         state: Tensor | None = None,
         *,
         steps: int = 1,
+        maps: Tensor | None = None,
         noise: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Imagine the frames that follow: (B, F, V, H, W, 3) uint8.
 
         Args:
-            context, actions, state: as in `loss`.
+            context, actions, state, maps: as in `loss`.
             steps: Euler steps from noise to data.
             noise: (B, *latent_shape); give `flow_matching.seeded_noise` for results that do not depend on the batch.
             generator: of the noise where none is given.
         """
-        self._check(context, actions, state)
+        self._check(context, actions, state, maps)
         if noise is None:
             noise = torch.randn((len(context), *self.latent_shape), generator=generator)
-        given = self.encode_context(context)
+        given = self.encode_context(context, maps)
         conditions = self.actions(actions, state)
 
         def velocity(noisy: Tensor, level: Tensor) -> Tensor:
@@ -184,10 +203,15 @@ class MultiViewDynamics(nn.Module):
         ]
         if not past:
             channels += [motion.expand(-1, -1, groups, -1, -1) for motion in given.motion.split(1, dim=2)]
+        if given.maps is not None:
+            present = given.maps[:, :, :1].expand(-1, -1, past, -1, -1)
+            channels.append(torch.cat([present, given.maps], dim=2) if past else given.maps)
         levels = level[:, None].repeat(1, groups)
         levels[:, :past] = 0.0
         output = self.transformer(torch.cat(channels, -1), tokens, 1000.0 * levels, embedding, self.config.grid)
         output = output[:, :, past:]
+        if self.drawn is not None:
+            output = output + self.drawn(given.maps)
         return output if self.persistence is None else output + self.persistence * given.still
 
     def _motion_weight(self, energy: Tensor) -> Tensor:
@@ -196,7 +220,7 @@ class MultiViewDynamics(nn.Module):
         weight = (0.05 + energy / energy.mean()) ** self.config.motion_weight
         return weight / weight.mean()
 
-    def _check(self, context: Tensor, actions: Tensor, state: Tensor | None) -> None:
+    def _check(self, context: Tensor, actions: Tensor, state: Tensor | None, maps: Tensor | None) -> None:
         config, batch = self.config, len(context)
         frames = (batch, config.context_frames, config.views, config.height, config.width, 3)
         if tuple(context.shape) != frames or context.dtype != torch.uint8:
@@ -206,6 +230,13 @@ class MultiViewDynamics(nn.Module):
             raise ShapeError(f"actions must be {chunk}, got {tuple(actions.shape)}")
         if (state is not None) != config.use_state:
             raise ShapeError(f"use_state is {config.use_state}, but state is {'absent' if state is None else 'given'}")
+        if (maps is not None) != config.control_maps:
+            raise ShapeError(
+                f"control_maps is {config.control_maps}, but maps are {'absent' if maps is None else 'given'}"
+            )
+        shown = (batch, len(config.map_steps), *frames[2:])
+        if maps is not None and (tuple(maps.shape) != shown or maps.dtype != torch.uint8):
+            raise ShapeError(f"maps must be {shown} uint8, got {tuple(maps.shape)} {maps.dtype}")
         if state is not None and tuple(state.shape) != (batch, config.action_dim):
             raise ShapeError(f"state must be {(batch, config.action_dim)}, got {tuple(state.shape)}")
 

@@ -41,6 +41,7 @@ def dynamics_report(
     actions: Tensor,
     state: Tensor | None,
     *,
+    maps: Tensor | None = None,
     steps: int = 1,
     seed: int = 0,
     micro_batch: int = 8,
@@ -48,11 +49,11 @@ def dynamics_report(
     """PSNR of imagination beside its bounds: copying the last frame, the codec's ceiling, another sample's actions.
 
     Args:
-        context, future, actions, state: held-out clips, shapes as in `MultiViewDynamics.loss`.
+        context, future, actions, state, maps: held-out clips, shapes as in `MultiViewDynamics.loss`.
 
     Returns:
         `psnr`, `psnr_copy_last`, `psnr_shuffled_actions`, `codec_psnr`; the same with suffix `_moving` on what moves;
-        `ssim`. Shuffled: actions (with their state) of the next sample.
+        `ssim`. Shuffled: actions (with their state and maps) of the next sample.
     """
     generator = torch.Generator().manual_seed(seed)
     last = context[:, -1]
@@ -62,8 +63,10 @@ def dynamics_report(
     def imagine(order: Tensor) -> Tensor:
         parts = []
         for rows in torch.arange(len(context)).split(micro_batch):
-            given = None if state is None else state[order[rows]]
-            parts.append(model.sample(context[rows], actions[order[rows]], given, steps=steps, generator=generator))
+            given, drawn = (None if part is None else part[order[rows]] for part in (state, maps))
+            parts.append(
+                model.sample(context[rows], actions[order[rows]], given, steps=steps, maps=drawn, generator=generator)
+            )
         return torch.cat(parts)
 
     imagined = imagine(torch.arange(len(context)))

@@ -85,6 +85,7 @@ class CompositionalWorldModel:
         chunks: Tensor,
         instructions: Tensor | Sequence[str] | None = None,
         *,
+        maps: Tensor | None = None,
         seeds: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
         steps: int | None = None,
@@ -96,6 +97,7 @@ class CompositionalWorldModel:
             state: (B, A) normalised present joint state; ignored by dynamics that were trained without.
             chunks: (B, K, A) normalised actions.
             instructions: B strings, or their hashed words (B, L).
+            maps: (B, G + 1, V, H, W, 3) uint8 control maps, for dynamics that were trained with them.
             seeds: one per sample: its frames then do not depend on the rest of the batch.
             generator: draws the seeds where none are given.
             steps: Euler steps of this call.
@@ -109,8 +111,9 @@ class CompositionalWorldModel:
             for part in self._portions(len(chunks)):
                 noise = seeded_noise(self.dynamics.latent_shape, list(seeds[part]))
                 own_state = None if state is None else state[part]
+                own_maps = None if maps is None else maps[part]
                 frames = self.dynamics.sample(
-                    context[part], chunks[part], own_state, steps=steps or self.steps, noise=noise
+                    context[part], chunks[part], own_state, steps=steps or self.steps, maps=own_maps, noise=noise
                 )
                 values, now = self._judge(context[part, -1], frames, None if words is None else words[part])
                 parts.append((frames, values, now))

@@ -109,16 +109,18 @@ def policy_step(
 def imagination(workload: Workload) -> list[Measurement]:
     """Imagined and judged chunks per second: a batch as self-improvement asks for it, and chunks one by one."""
     episodes, size = workload.episodes, workload.preset.image_size
-    dynamics, normalizer = new_dynamics(episodes, size, seed=0)
+    dynamics, inputs = new_dynamics(episodes, size, seed=0)
     value = ValueModel(tiny_value(views=len(workload.contract.cameras)))
     model = CompositionalWorldModel(dynamics, value, steps=workload.preset.self_improvement.dynamics_steps)
     g = np.random.default_rng(0).choice(complete_chunks(episodes), CHUNKS)
-    context, _, chunks, state = clip(episodes, g, normalizer)
+    context, _, told = clip(episodes, g, inputs)
     texts = [episodes.episodes[number].instruction for number in episodes.episode_of[g]]
 
     def imagine(rows: slice, steps: int) -> None:
+        maps = None if told.maps is None else told.maps[rows]
+        seeds = range(len(texts[rows]))
         model.imagine(
-            context[rows], state[rows], chunks[rows], texts[rows], seeds=range(len(chunks[rows])), steps=steps
+            context[rows], told.state[rows], told.actions[rows], texts[rows], maps=maps, seeds=seeds, steps=steps
         )
 
     one, everything = slice(0, 1), slice(None)

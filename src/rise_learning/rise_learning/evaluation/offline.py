@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.data.normalizer import Normalizer
 from rise_learning.evaluation.statistics import auc
 from rise_learning.policy.checkpoint import TrainedPolicy
 from rise_learning.policy.flow_policy import PolicyInput
@@ -29,7 +29,7 @@ def complete_starts(episodes: EpisodeSet, numbers: list[int] | None = None) -> n
 
 
 def dynamics_figures(
-    model: MultiViewDynamics, normalizer: Normalizer, episodes: EpisodeSet, *, chunks: int, seed: int
+    model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, *, chunks: int, seed: int
 ) -> dict[str, Any]:
     """`dynamics_report` over all episodes together and for each one, on at most `chunks` chunks of each episode."""
     rng, of_episode = np.random.default_rng(seed), {}
@@ -40,10 +40,10 @@ def dynamics_figures(
     if not of_episode:
         return {"chunks": 0, "episodes": 0}
     mixed = rng.permutation(np.concatenate(list(of_episode.values())))
-    report = dynamics_report(model, *clip(episodes, mixed, normalizer), seed=seed)
-    each = []
+    report = _chunk_figures(model, inputs, episodes, mixed, seed)
+    each: list[dict[str, Any]] = []
     for number, starts in of_episode.items():
-        found = dynamics_report(model, *clip(episodes, starts, normalizer), seed=seed)
+        found = _chunk_figures(model, inputs, episodes, starts, seed)
         each.append({"episode_id": episodes.episodes[number].episode_id, "chunks": len(starts), **found})
     return {
         "chunks": len(mixed),
@@ -55,6 +55,13 @@ def dynamics_figures(
         "episodes_above_copy_last": sum(item["psnr"] > item["psnr_copy_last"] for item in each),
         "by_episode": each,
     }
+
+
+def _chunk_figures(
+    model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, g: np.ndarray, seed: int
+) -> dict[str, float]:
+    context, future, told = clip(episodes, g, inputs)
+    return dynamics_report(model, context, future, told.actions, told.state, maps=told.maps, seed=seed)
 
 
 def value_figures(model: ValueModel, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
@@ -136,8 +143,8 @@ def policy_figures(policies: dict[str, TrainedPolicy], episodes: EpisodeSet, *, 
         if numbers:
             groups[outcome] = numbers
     figures: dict[str, dict[str, Any]] = {}
-    for group, numbers in groups.items():
-        g = complete_starts(episodes, numbers)
+    for group, chosen in groups.items():
+        g = complete_starts(episodes, chosen)
         if not len(g):
             continue
         recorded = episodes.chunk(g, clean=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from rise_robot.bag.writer import BagWriter
 from rise_robot.recording import FIRST_START_NS, PAUSE_NS, collect_episode, shifted
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.episode import Agent, stream_episode
+from rise_robot.sim.intervention import InterventionAgent
 from rise_robot.sim.robot import SimulatedRobot
 
 ItemT = TypeVar("ItemT")
@@ -35,22 +37,38 @@ def run_agent(robot: SimulatedRobot, agent: Agent, seed: int) -> EpisodeResult:
 
 
 def record_agent(robot: SimulatedRobot, agent: Agent, seed: int, version: str) -> tuple[EpisodeResult, Episode]:
-    """The same episode as `run_agent`, kept as a rollout that begins at stamp 0."""
+    """The same episode as `run_agent`, kept as a rollout, or as dagger where a person took over; begins at stamp 0."""
     name = f"{robot.task.name}-rollout-{version.replace('/', '.')}-{seed:07d}"
     episode = collect_episode(robot, agent, seed, episode_id=name, kind="rollout", start_ns=0)
+    if episode.human.any():
+        episode = dataclasses.replace(episode, kind="dagger", episode_id=name.replace("-rollout-", "-dagger-"))
     events = tuple(event.name for event in episode.events)
     return EpisodeResult(seed, episode.outcome == "success", episode.score, robot.time, events), episode
 
 
-def evaluate_seed(
-    policy_directory: Path, deployment: DeploymentConfig, task: BrickSortingConfig, record: bool, seed: int
-) -> tuple[EpisodeResult, Episode | None]:
-    """One episode in a worker process; the policy and the simulator are loaded once per process."""
-    trained, robot = _worker(policy_directory, task)
-    agent = PolicyAgent(robot, trained.policy, deployment, np.random.default_rng(seed))
-    if record:
-        return record_agent(robot, agent, seed, trained.version)
-    return run_agent(robot, agent, seed), None
+@dataclass(frozen=True)
+class EpisodeWorker:
+    """One episode per call, in whatever process; policy and simulator are loaded once per process.
+
+    Attributes:
+        record: keep what happened, as an Episode.
+        intervene: an expert takes over upon imminent failure (`InterventionAgent`).
+    """
+
+    policy_directory: Path
+    deployment: DeploymentConfig
+    task: BrickSortingConfig
+    record: bool = False
+    intervene: bool = False
+
+    def __call__(self, seed: int) -> tuple[EpisodeResult, Episode | None]:
+        trained, robot = _worker(self.policy_directory, self.task)
+        agent: Agent = PolicyAgent(robot, trained.policy, self.deployment, np.random.default_rng(seed))
+        if self.intervene:
+            agent = InterventionAgent(robot, agent, np.random.default_rng([seed, 1]))
+        if self.record:
+            return record_agent(robot, agent, seed, trained.version)
+        return run_agent(robot, agent, seed), None
 
 
 _LOADED: dict[tuple[Path, BrickSortingConfig], tuple[TrainedPolicy, SimulatedRobot]] = {}
@@ -85,16 +103,18 @@ def evaluate_policy(
     *,
     workers: int = 2,
     record: Path | None = None,
+    intervene: bool = False,
 ) -> list[EpisodeResult]:
     """Results in the order of `seeds`.
 
     Args:
         record: bag directory to create, which gets every episode as a rollout.
+        intervene: an expert takes over upon imminent failure; such episodes are recorded as dagger.
 
     Raises:
         BagError: `record` exists or cannot be written.
     """
-    work = partial(evaluate_seed, policy_directory, deployment, task, record is not None)
+    work = EpisodeWorker(policy_directory, deployment, task, record is not None, intervene)
     results, start_ns = [], FIRST_START_NS
     with ExitStack() as stack:
         bag = None if record is None else stack.enter_context(BagWriter(record, load_policy(policy_directory).contract))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
+from rise_learning.rl.exploration import time_shifted
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def imagined_rollout(
     candidates: int,
     chunks_per_start: int,
     within_state: bool,
+    time_shift: float = 0.0,
     flow_steps: int,
     rng: np.random.Generator,
 ) -> OnlineSamples:
@@ -111,6 +113,7 @@ def imagined_rollout(
         candidates: chunks sampled from each recorded state.
         within_state: subtract the mean advantage of the candidates of a recorded state; of their second chunks as well,
             although these start from different imagined states.
+        time_shift: standard deviation, in control steps, by which proposed chunks come early or late.
     """
     current, found = starts.repeat(candidates), []
     for depth in range(chunks_per_start):
@@ -122,6 +125,9 @@ def imagined_rollout(
         )
         noise = torch.from_numpy(rng.standard_normal((len(current.state), policy.config.basis_size)).astype(np.float32))
         chunks = policy.sample(inputs, noise, steps=flow_steps).clone()
+        if time_shift > 0:
+            shift = torch.from_numpy(rng.normal(0.0, time_shift, len(chunks)).astype(np.float32))
+            chunks = time_shifted(chunks, current.state, shift)
         imagined = world_model.imagine(
             current.context, current.state, chunks, current.instructions, int(rng.integers(2**31))
         )

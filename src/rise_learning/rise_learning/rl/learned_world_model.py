@@ -9,26 +9,25 @@ import torch
 from torch import Tensor
 
 from rise_learning.rl.imagination import Imagined
-from rise_learning.training.world_model_io import load_dynamics, load_normalizer, load_value
+from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 from rise_robot.core.contract import Contract
 from rise_worldmodel.advantage import advantage as eq2
 from rise_worldmodel.world_model import CompositionalWorldModel
 
 
 class LearnedWorldModel:
-    """Frozen dynamics and value of `run`, with the normalisation that the dynamics were trained with."""
+    """Frozen dynamics and value of `run`, with the conditions that the dynamics were trained with."""
 
     def __init__(self, run: Path, contract: Contract, *, dynamics_steps: int = 1) -> None:
         self.model = CompositionalWorldModel(
             load_dynamics(run / "dynamics", contract), load_value(run / "value", contract), steps=dynamics_steps
         )
-        self.normalizer = load_normalizer(run / "dynamics")
+        self.inputs = load_inputs(run / "dynamics", contract, self.model.dynamics.config)
 
     def imagine(self, context: Tensor, state: Tensor, chunks: Tensor, instructions: list[str], seed: int) -> Imagined:
         seeds = np.random.default_rng(seed).integers(2**62, size=len(chunks)).tolist()
-        found = self.model.imagine(
-            context, self.normalizer.normalize(state), self.normalizer.normalize(chunks), instructions, seeds=seeds
-        )
+        told = self.inputs(state, chunks)
+        found = self.model.imagine(context, told.state, told.actions, instructions, maps=told.maps, seeds=seeds)
         return Imagined(found.frames, found.advantage.float().numpy())
 
     def advantage(self, now: Tensor, frames: Tensor, instructions: list[str]) -> np.ndarray:

@@ -66,6 +66,7 @@ class SelfImprovementLoop:
             candidates=settings.candidates,
             chunks_per_start=settings.chunks_per_start,
             within_state=settings.within_state,
+            time_shift=settings.time_shift,
             flow_steps=settings.flow_steps,
             rng=rng,
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rise_learning.data.normalizer import Normalizer
+from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.errors import ConfigError
-from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, load_dynamics, load_normalizer
+from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, load_dynamics, load_inputs
 from rise_robot.core.contract import Contract
 from rise_worldmodel.checkpoint import read_metadata
 from rise_worldmodel.dynamics import MultiViewDynamics
@@ -17,7 +17,7 @@ SHIPPED = Path(__file__).resolve().parents[1] / "base"
 
 def find_base(
     choice: str, contract: Contract, image_size: tuple[int, int]
-) -> tuple[MultiViewDynamics, Normalizer] | None:
+) -> tuple[MultiViewDynamics, DynamicsInputs] | None:
     """Dynamics to start from.
 
     Args:
@@ -38,4 +38,4 @@ def find_base(
         if choice == "auto":
             return None
         raise ConfigError(f"{directory} works on {model.config.height}x{model.config.width} frames, not {image_size}")
-    return model.requires_grad_(True), load_normalizer(directory)
+    return model.requires_grad_(True), load_inputs(directory, contract, model.config)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import CheckpointError
 from rise_robot.core.contract import Contract
 from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
+from rise_worldmodel.config import DynamicsConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.value import ValueModel
 
 FILE = "model.safetensors"
 CONTRACT_KEY = "contract"
-NORMALIZER_KEY = "normalizer"
 
 
 def save_trained(directory: Path, model: ValueModel | MultiViewDynamics, contract: Contract, **texts: str) -> None:
@@ -71,14 +70,6 @@ def value_of_frames(model: ValueModel, episodes: EpisodeSet, batch: int = 256) -
     return values
 
 
-def normalizer_text(normalizer: Normalizer) -> str:
-    """JSON of a normaliser, kept in the metadata of the dynamics checkpoint."""
-    return json.dumps({"mean": normalizer.mean.tolist(), "std": normalizer.std.tolist()})
-
-
-def load_normalizer(directory: Path) -> Normalizer:
-    """The normaliser that the dynamics of `directory` were trained with."""
-    raw = json.loads(read_metadata(directory / FILE)[NORMALIZER_KEY])
-    normalizer = Normalizer(len(raw["mean"]))
-    normalizer.load_state_dict({name: torch.tensor(values) for name, values in raw.items()})
-    return normalizer
+def load_inputs(directory: Path, contract: Contract, config: DynamicsConfig) -> DynamicsInputs:
+    """What turns joints into the conditions of the dynamics of `directory`."""
+    return DynamicsInputs.from_texts(read_metadata(directory / FILE), contract, config)

@@ -100,8 +100,15 @@ class BrickSorting:
                 self._enter(i)
         for i in range(self.config.brick_range[1]):
             if i >= len(records) or not records[i].entered:
-                self.data.joint(f"brick_{i + 1}").qpos[:] = (SHELF[0], 0.1 * i, BRICK_HALF[2], 1, 0, 0, 0)
+                self._shelve(i)
         self.rubric = RubricState(tuple(records))
+
+    def clear(self) -> None:
+        """Put every brick out of sight, under nominal light."""
+        for i in range(self.config.brick_range[1]):
+            self._shelve(i)
+        for name, values in self._light.items():
+            getattr(self.model, name)[:] = values
 
     def before_step(self) -> None:
         """Let the bricks whose time has come enter the belt."""
@@ -173,6 +180,9 @@ class BrickSorting:
             on_belt=bool(on_belt),
             bin=_BINS[int(np.argmax(inside))] if inside.any() else None,
         )
+
+    def _shelve(self, i: int) -> None:
+        self.data.joint(f"brick_{i + 1}").qpos[:] = (SHELF[0], 0.1 * i, BRICK_HALF[2], 1, 0, 0, 0)
 
     def _enter(self, i: int) -> None:
         spec = self.setup.bricks[i]

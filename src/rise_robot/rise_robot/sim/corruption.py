@@ -20,6 +20,9 @@ class Corruption:
         wrong_bin: put the brick into a bin of another colour.
         drop: open the gripper on the way to the bin.
         no_close: never close the gripper.
+        blind: carry on as if every grasp had worked, also in attempts that are not corrupted. Commands of an expert
+            that sees a miss and turns back tell how the grasp ended; a model trained on them reads outcomes from
+            commands (docs/decisions/0002-imagining-ones-own-chunks.md).
         probability: with which an attempt at a brick is corrupted; noise is always on.
     """
 
@@ -28,6 +31,7 @@ class Corruption:
     wrong_bin: bool = False
     drop: bool = False
     no_close: bool = False
+    blind: bool = False
     probability: float = 1.0
 
 
@@ -58,5 +62,5 @@ def draw_attempt(brick: int, colour: str, corruption: Corruption, rng: np.random
         colour=wrong[int(other * len(wrong))] if bad and corruption.wrong_bin else colour,
         drop_at=max(0.0, 0.4 * float(when) - 0.2) if bad and corruption.drop else np.inf,
         closes=not (bad and corruption.no_close),
-        blind=bad and (miss > 0.0 or corruption.no_close or corruption.drop),
+        blind=corruption.blind or (bad and (miss > 0.0 or corruption.no_close or corruption.drop)),
     )

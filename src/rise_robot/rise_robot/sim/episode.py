@@ -17,7 +17,8 @@ class Agent(Protocol):
     """Commands the robot: an expert or a policy.
 
     An agent may also have `observe(stamp, joint_positions, images)`: it is then told, before each `action`, what a tick
-    holds under these names. And `clean_action`: its last command before exploration noise.
+    holds under these names. `clean_action`: its last command before exploration noise. `human`: whether its last
+    command is a person's, who took over from a policy.
     """
 
     def reset(self) -> None:
@@ -37,6 +38,7 @@ class Tick:
         images: frames due at `stamp`: camera name -> (H, W, 3) uint8 RGB.
         command: (A,) what was sent, within the limits; None in the last tick, which only observes.
         clean_command: (A,) the agent's command before its exploration noise (equal to `command` for most agents).
+        human: the command is a person's.
         progress: privileged progress at `stamp`.
         consequences: per brick at `stamp`.
         events: rubric events at the end of the period (their stamps say when).
@@ -51,6 +53,7 @@ class Tick:
     images: dict[str, np.ndarray]
     command: np.ndarray | None
     clean_command: np.ndarray | None
+    human: bool
     progress: float
     consequences: tuple[str, ...]
     events: tuple[RubricEventRecord, ...]
@@ -121,12 +124,19 @@ def stream_episode(robot: SimulatedRobot, agent: Agent, seed: int, *, render: bo
             **seen,
             command=robot.command,
             clean_command=np.asarray(getattr(agent, "clean_action", robot.command)),
+            human=bool(getattr(agent, "human", False)),
             events=events,
             outcome=robot.outcome,
             score=robot.score,
         )
     yield Tick(
-        **_observe(robot, render), command=None, clean_command=None, events=(), outcome=robot.outcome, score=robot.score
+        **_observe(robot, render),
+        command=None,
+        clean_command=None,
+        human=False,
+        events=(),
+        outcome=robot.outcome,
+        score=robot.score,
     )
 
 

@@ -85,6 +85,17 @@ class SimulatedRobot:
         self._write_joints(np.clip(home, self._lower, self._upper))
         mujoco.mj_forward(self._model, self._data)
 
+    def clear_scene(self) -> None:
+        """Put every object out of sight, under nominal light; `reset` or `set_state` bring them back."""
+        self.task.clear()
+        self._forward()
+
+    def place(self, joint_positions: np.ndarray) -> None:
+        """Put the arms at (A,) positions without simulating the way there, within the limits; objects stay."""
+        self._write_joints(np.clip(joint_positions, self._lower, self._upper))
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_camlight(self._model, self._data)
+
     def step(self, action: np.ndarray) -> StepResult:
         """Apply one action for one control period.
 

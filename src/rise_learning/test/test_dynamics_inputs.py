@@ -1,0 +1,63 @@
+"""What dynamics are told of a chunk: the same for recorded and for proposed ones, and kept in the checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rise_learning.data.dynamics_inputs import DynamicsInputs
+from rise_learning.data.normalizer import Normalizer
+from rise_learning.training.world_model_io import load_inputs, save_trained
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.tracking import JointTracking
+from rise_worldmodel.config import tiny_dynamics
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.errors import ShapeError
+
+TINY = Contract.load(config_path("contract_tiny.yaml"))
+CONFIG = dataclasses.replace(tiny_dynamics(TINY.action_dim), control_maps=True)
+
+
+@pytest.fixture(scope="module")
+def inputs() -> DynamicsInputs:
+    return DynamicsInputs(TINY, CONFIG, Normalizer(TINY.action_dim), JointTracking((0.5,) * TINY.action_dim))
+
+
+def poses(batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    low, high = TINY.joint_array("lower"), TINY.joint_array("upper")
+    state = rng.uniform(low, high, (batch, TINY.action_dim))
+    chunks = np.repeat(rng.uniform(low, high, (batch, 1, TINY.action_dim)), TINY.chunk_size, axis=1)
+    return torch.from_numpy(state.astype(np.float32)), torch.from_numpy(chunks.astype(np.float32))
+
+
+def test_maps_begin_where_the_robot_is_and_end_where_it_is_sent(inputs: DynamicsInputs) -> None:
+    state, chunks = poses(2)
+    maps = inputs(state, chunks).maps
+    assert maps is not None and maps.shape == (2, len(CONFIG.map_steps), 3, 48, 64, 3)
+    there = inputs(chunks[:, -1], chunks).maps
+    assert there is not None
+    np.testing.assert_array_equal(maps[:, -1], there[:, -1])  # 25 frames later the lag is over
+    assert (maps[:, 0] != there[:, 0]).any(), "the first map shows the state, not the target"
+
+
+def test_dynamics_with_maps_refuse_to_go_without(inputs: DynamicsInputs) -> None:
+    model = MultiViewDynamics(CONFIG)
+    state, chunks = poses(1)
+    context = torch.zeros(1, 4, 3, 48, 64, 3, dtype=torch.uint8)
+    told = inputs(state, chunks)
+    with pytest.raises(ShapeError, match="control_maps is True, but maps are absent"):
+        model.sample(context, told.actions, told.state)
+    assert model.sample(context, told.actions, told.state, maps=told.maps).shape == (1, 25, 3, 48, 64, 3)
+
+
+def test_conditions_travel_with_the_checkpoint(inputs: DynamicsInputs, tmp_path: Path) -> None:
+    save_trained(tmp_path, MultiViewDynamics(CONFIG), TINY, **inputs.texts())
+    loaded = load_inputs(tmp_path, TINY, CONFIG)
+    told, again = inputs(*poses(1)), loaded(*poses(1))
+    assert told.maps is not None and again.maps is not None and torch.equal(told.maps, again.maps)
+    assert torch.equal(told.actions, again.actions)

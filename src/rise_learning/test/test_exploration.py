@@ -1,0 +1,28 @@
+"""Chunks played early or late."""
+
+from __future__ import annotations
+
+import torch
+
+from rise_learning.rl.exploration import EASE_STEPS, time_shifted
+
+
+def ramp(batch: int, steps: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
+    """Chunks whose command k is k + 1 in the first joint and twice that in the second, from a state of 0."""
+    line = torch.arange(1, steps + 1, dtype=torch.float32)[:, None] * torch.tensor([1.0, 2.0])
+    return line.expand(batch, -1, -1).clone(), torch.zeros(batch, 2)
+
+
+def test_no_shift_changes_nothing() -> None:
+    chunks, state = ramp(3)
+    torch.testing.assert_close(time_shifted(chunks, state, torch.zeros(3)), chunks)
+
+
+def test_a_ramp_moves_by_the_shift_once_eased_in_and_never_beyond_its_end() -> None:
+    chunks, state = ramp(2)
+    early, late = time_shifted(chunks, state, torch.tensor([4.5, -3.0]))
+    middle = slice(EASE_STEPS, 40)
+    torch.testing.assert_close(early[middle], chunks[0, middle] + 4.5 * torch.tensor([1.0, 2.0]))
+    torch.testing.assert_close(late[middle], chunks[0, middle] - 3.0 * torch.tensor([1.0, 2.0]))
+    torch.testing.assert_close(early[0], chunks[0, 0])  # leaves from where the robot is
+    assert (early[-4:] == chunks[0, -1]).all(), "the last command is held"
