@@ -39,6 +39,7 @@ setup(
             "bringup = rise_robot.bringup:main",
             "check_bag = rise_robot.bag.check:main",
             "collect = rise_robot.collect:main",
+            "faults = rise_robot.faults:main",
             "recorder = rise_robot.nodes.recorder:main",
             "recover_bag = rise_robot.bag.recover:main",
             "simulated_robot = rise_robot.nodes.simulated_robot:main",

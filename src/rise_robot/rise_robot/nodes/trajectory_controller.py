@@ -1,8 +1,9 @@
 """The 30 Hz trajectory controller as a node: chunks and trajectories in, `joint_command` out.
 
-Subscribes: joint_states, policy/action_chunk, joint_trajectory_controller/joint_trajectory.
+Subscribes: joint_states, policy/action_chunk, joint_trajectory_controller/joint_trajectory, every camera's camera_info
+(watchdog), control/emergency_stop (std_msgs/Empty: any message latches the stop).
 Publishes: joint_command (30 Hz), control/status (30 Hz), /diagnostics (1 Hz).
-Serves: control/set (rise_msgs/SetControl): hand control over, stop, resume.
+Serves: control/set (rise_msgs/SetControl): hand control over, stop, resume; control/emergency_stop (std_srvs/Trigger).
 All decisions are those of rise_robot.core.trajectory_controller.
 """
 
@@ -11,14 +12,21 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from functools import partial
+from pathlib import Path
 
 import rclpy.node
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import CameraInfo, JointState
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from rise_msgs.msg import ActionChunk, ControlStatus
 from rise_msgs.srv import SetControl
+from rise_robot.core.cell import Cell
+from rise_robot.core.clearance import ClearanceGuard
+from rise_robot.core.contract import config_path
 from rise_robot.core.errors import CommandError, ModeError
 from rise_robot.core.pacing import Pacer, WallOffset, aligned_origin
 from rise_robot.core.supervisor import Mode
@@ -44,7 +52,7 @@ class TrajectoryControllerNode:
             declare(self.node, "initial_mode", "hold", "Who has authority at the start: hold, demo, policy.")
         )
         self._lock = threading.Lock()
-        self._core = TrajectoryController(self.contract, self._config(), initial)
+        self._core = TrajectoryController(self.contract, self._config(), initial, self._guard())
         self._scheduling, self._pacer = "driven by /clock", None
         self._last_reason = ""
         self._wire()
@@ -72,7 +80,19 @@ class TrajectoryControllerNode:
                 self.node, "resume_after_jump", default.resume_after_jump,
                 "Keep authority after a feedback jump (a simulated robot that is reset). Never on a real robot.",
             ),
+            watch_cameras=declare(
+                self.node, "watch_cameras", True, "A policy commands only while every camera delivers."
+            ),
         )  # fmt: skip
+
+    def _guard(self) -> ClearanceGuard | None:
+        text = declare(
+            self.node, "cell", "cell.yaml", "Workspace and arm clearance: a path, or a file name; empty: no guard."
+        )
+        if not text:
+            self.node.get_logger().warning("no cell was given: the arms may leave the workspace and touch each other")
+            return None
+        return ClearanceGuard(self.contract, Cell.load(text if Path(text).is_file() else config_path(Path(text).name)))
 
     def _wire(self) -> None:
         node = self.node
@@ -86,6 +106,10 @@ class TrajectoryControllerNode:
         node.create_subscription(
             JointTrajectory, "joint_trajectory_controller/joint_trajectory", self._on_trajectory, qos.COMMAND
         )
+        for camera in self.contract.cameras:
+            node.create_subscription(CameraInfo, camera.info_topic, partial(self._on_camera, camera.name), qos.SENSOR)
+        node.create_subscription(Empty, "control/emergency_stop", self._on_emergency_topic, qos.EVENT)
+        node.create_service(Trigger, "control/emergency_stop", self._on_emergency_service)
         node.create_service(SetControl, "control/set", self._on_set)
         node.create_timer(1.0, self._diagnose)
         self._simulated = node.get_parameter("use_sim_time").value
@@ -144,6 +168,23 @@ class TrajectoryControllerNode:
         except CommandError as error:
             self._warn(error)
 
+    def _on_camera(self, name: str, message: CameraInfo) -> None:
+        with self._lock:
+            self._core.feed_camera(name, conversions.stamp_of(message))
+
+    def _on_emergency_topic(self, _: Empty) -> None:
+        self._emergency_stop("topic control/emergency_stop")
+
+    def _on_emergency_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = True, self._emergency_stop("service control/emergency_stop")
+        return response
+
+    def _emergency_stop(self, reason: str) -> str:
+        """Latch: the next command brakes. Returns what is latched, in words."""
+        with self._lock:
+            self._core.request(Mode.ESTOP, reason, self._now())
+        return f"latched ({self._core.supervisor.reason}); only control/set with reset_estop ends it"
+
     def _on_chunk(self, message: ActionChunk) -> None:
         try:
             chunk = conversions.chunk_of(message, self.contract)
@@ -194,6 +235,7 @@ class TrajectoryControllerNode:
         values |= {f"refused/{key}": count for key, count in core.refused.items()}
         values |= {f"holds/{key}": count for key, count in core.holds.items()}
         values |= {f"limits/{key}": count for key, count in vars(core.limit_counts).items()}
+        values |= {f"age/{name}": age for name, age in core.cameras.ages_s(self._now()).items()}
         if self._pacer is not None:
             values |= vars(self._pacer.lateness())
         self._diagnostics.publish(runtime.diagnostics(self.node, level, reason, values))
