@@ -43,6 +43,7 @@ setup(
             "recorder = rise_robot.nodes.recorder:main",
             "recover_bag = rise_robot.bag.recover:main",
             "simulated_robot = rise_robot.nodes.simulated_robot:main",
+            "teleoperation = rise_robot.nodes.teleoperation:main",
             "trajectory_controller = rise_robot.nodes.trajectory_controller:main",
         ],
     },

@@ -24,6 +24,7 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
+from rise_msgs.msg import ControlStatus
 from rise_msgs.srv import EndEpisode, StartEpisode
 from rise_robot.bag import schema
 from rise_robot.bag.session import RecordingSession, SessionConfig
@@ -184,6 +185,7 @@ class _Marks:
         self._node, self._task, self._is_recording = node, task, is_recording
         self._ledger = EpisodeLedger(time.strftime(f"{task or 'episode'}_%Y%m%dT%H%M%S", time.gmtime()))
         self.services = EpisodeServices(node, self._ledger, self._start, self._end)
+        node.create_subscription(ControlStatus, schema.CONTROL_STATUS, self._on_control, qos.LATCHED)
         self._contract = node.create_publisher(String, schema.CONTRACT, qos.LATCHED)
         self._contract.publish(String(data=contract.to_yaml()))
 
@@ -204,6 +206,10 @@ class _Marks:
     def _end(self, request: EndEpisode.Request) -> EpisodeRecord:
         outcome = request.outcome or "unknown"
         return self._publish(self._ledger.end(outcome, episode_id=request.episode_id, discard=request.discard))
+
+    def _on_control(self, message: ControlStatus) -> None:
+        if message.mode == ControlStatus.MODE_HUMAN:
+            self._ledger.intervene()
 
     def _publish(self, record: EpisodeRecord) -> EpisodeRecord:
         self.services.publish(record, self._node.get_clock().now().nanoseconds)
