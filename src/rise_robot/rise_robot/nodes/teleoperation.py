@@ -64,7 +64,8 @@ class TeleoperationNode:
         node.create_timer(1.0, self._diagnose)
         self._wake, self._status, self._command = threading.Event(), None, None
         self._engaged_since_ns: int | None = None
-        self._held, self._reopen_at, self._lost = 0, 0.0, ""
+        self._held, self._anchored = 0, False
+        self._reopen_at, self._lost = 0.0, ""
 
     def _declare(self) -> None:
         node = self.node
@@ -173,7 +174,7 @@ class TeleoperationNode:
 
     def _engage(self) -> None:
         self._handover.taken()
-        self._held, self._engaged_since_ns = 0, self._now()
+        self._held, self._anchored, self._engaged_since_ns = 0, False, self._now()
 
     def _disengage(self) -> None:
         self._engaged_since_ns = None
@@ -184,10 +185,10 @@ class TeleoperationNode:
         if since is None or command is None or conversions.stamp_of(status) <= since:
             return
         try:
-            if status.mode == self._person.value:
+            if status.mode == self._person.value and self._anchored:
                 self._held, target = 0, self._motion.step(command, self._now())
-            elif status.mode == Mode.HOLD.value and self._held < PATIENCE:
-                self._held, target = self._held + 1, command
+            elif status.mode in (self._person.value, Mode.HOLD.value) and self._held < PATIENCE:
+                self._held, self._anchored, target = self._held + 1, True, command
                 self._motion.anchor(command, self._now())
             else:
                 self._disengage()
