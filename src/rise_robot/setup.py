@@ -37,6 +37,7 @@ setup(
     entry_points={
         "console_scripts": [
             "bringup = rise_robot.bringup:main",
+            "cameras = rise_robot.nodes.cameras:main",
             "check_bag = rise_robot.bag.check:main",
             "collect = rise_robot.collect:main",
             "faults = rise_robot.faults:main",
