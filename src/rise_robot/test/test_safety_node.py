@@ -33,7 +33,8 @@ class Bench:
     """A controller with its own threads, and a robot and a policy that stand still at POSE as far as they are fed."""
 
     def __init__(self) -> None:
-        rclpy.init(args=["--ros-args", "-p", "contract:=contract_tiny.yaml", "-p", "stop_after_s:=30.0"])
+        parameters = ("contract:=contract_tiny.yaml", "stop_after_s:=30.0", "setpoint_rate_hz:=200.0")
+        rclpy.init(args=["--ros-args", *(word for parameter in parameters for word in ("-p", parameter))])
         self.controller = TrajectoryControllerNode()
         self.node = rclpy.create_node("robot_and_policy", use_global_arguments=False)
         self.executor = SingleThreadedExecutor()
@@ -93,6 +94,15 @@ def bench() -> Iterator[Bench]:
         yield bench
     finally:
         bench.close()
+
+
+def test_a_driver_gets_setpoints_at_its_own_rate(bench: Bench) -> None:
+    heard: list[JointState] = []
+    bench.node.create_subscription(JointState, "joint_setpoint", heard.append, qos.EVENT)
+    bench.spin_until(lambda: len(heard) >= 100)
+    gaps = np.diff([conversions.stamp_of(message) for message in heard]) * 1e-9
+    assert 0.003 < np.median(gaps) < 0.02, "200 Hz; a busy machine skips some"
+    np.testing.assert_allclose(heard[-1].position, POSE, atol=1e-9)
 
 
 def hand_to_policy(bench: Bench) -> None:

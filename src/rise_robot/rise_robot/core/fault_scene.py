@@ -32,6 +32,7 @@ class FaultScene:
         silent: streams that deliver nothing: policy, joint feedback, camera NAME.
         chunk: changes the fields of the next ActionChunks before they are parsed.
         joints: changes the measured positions (A,); `joints_clock_ns` is added to their stamps.
+        clock_ns: added to the clock of all streams and of the controller.
         jammed: the robot stays where it is, whatever is commanded.
         plan: (K,) s from now -> (K, A) what the policy wants.
     """
@@ -42,7 +43,7 @@ class FaultScene:
         self.silent: set[str] = set()
         self.chunk: Callable[[dict[str, Any]], dict[str, Any]] = lambda fields: fields
         self.joints: Callable[[np.ndarray], np.ndarray] = lambda positions: positions
-        self.joints_clock_ns, self.jammed = 0, False
+        self.joints_clock_ns, self.clock_ns, self.jammed = 0, 0, False
         self.plan: Callable[[np.ndarray], np.ndarray] = self._wave
         self.outputs: list[ControlOutput] = []
         self._measured = POSE.copy()
@@ -54,7 +55,7 @@ class FaultScene:
 
     @property
     def now_ns(self) -> int:
-        return START_NS + round(self.period * 1e9 * self.contract.control_period_s)
+        return START_NS + self.clock_ns + round(self.period * 1e9 * self.contract.control_period_s)
 
     @property
     def commands(self) -> np.ndarray:

@@ -130,6 +130,8 @@ def faults(contract: Contract) -> tuple[Fault, ...]:
         Fault("joint feedback of NaN", lambda scene: setattr(scene, "joints", lambda q: np.full_like(q, np.nan))),
         Fault("joint feedback stamped 10 s ahead", lambda scene: setattr(scene, "joints_clock_ns", 10**10)),
         Fault("joint feedback jumps by 1 rad", _jump, Mode.ESTOP),
+        Fault("the clock is set back by 0.5 s", lambda scene: setattr(scene, "clock_ns", -5 * 10**8), Mode.POLICY),
+        Fault("the clock is set ahead by 5 s", lambda scene: setattr(scene, "clock_ns", 5 * 10**9), Mode.POLICY),
         Fault("the joints are jammed", lambda scene: setattr(scene, "jammed", True)),
         Fault("the policy drives a hand into the table", _towards({1: 2.2})),
         Fault("the policy drives the hands together", _towards({0: -0.9, 7: 0.9})),

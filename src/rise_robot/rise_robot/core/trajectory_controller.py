@@ -6,7 +6,7 @@ is a command that brakes and stays; only before the first joint feedback there i
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from rise_robot.core.chunk import Chunk, Trajectory
 from rise_robot.core.clearance import Admission, ClearanceGuard
 from rise_robot.core.contract import Contract
-from rise_robot.core.ensembler import ChunkEnsembler, Merge
+from rise_robot.core.ensembler import ChunkEnsembler, Merge, Seam
 from rise_robot.core.errors import ChunkRefusedError, CommandError
 from rise_robot.core.feedback import FeedbackMonitor
 from rise_robot.core.limits import CommandLimiter, LimitCounts
@@ -85,7 +85,7 @@ class TrajectoryController:
         self.holds: Counter[str] = Counter()  # by cause: joint_feedback, camera, chunk, clearance
         self.cameras = StreamWatch({f"camera {camera.name}": camera.max_age_s for camera in contract.cameras})
         self.resyncs = 0
-        self.last_merge: Merge | None = None
+        self.seams: deque[Seam] = deque(maxlen=64)  # of the newest chunks
         self._limiter, self._guard = CommandLimiter(contract), guard
         self._ensembler = ChunkEnsembler(contract.action_dim)
         self._feedback = FeedbackMonitor(contract, self.config.jump_tolerance)
@@ -127,7 +127,9 @@ class TrajectoryController:
         grid = self._require(Mode.POLICY, chunk.stamp_ns, now_ns)
         next_step = max(self._last_step + 1, grid.current(now_ns))
         merge = self._ensembler.add(grid.nearest(chunk.stamp_ns), chunk.actions, next_step)
-        self._newest_chunk_ns, self._waiting, self.last_merge = chunk.stamp_ns, False, merge
+        self._newest_chunk_ns, self._waiting = chunk.stamp_ns, False
+        if merge.seam is not None:
+            self.seams.append(merge.seam)
         return merge
 
     def feed_trajectory(self, trajectory: Trajectory, now_ns: int) -> None:

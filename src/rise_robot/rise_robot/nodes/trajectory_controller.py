@@ -2,7 +2,8 @@
 
 Subscribes: joint_states, policy/action_chunk, joint_trajectory_controller/joint_trajectory, every camera's camera_info
 (watchdog), control/emergency_stop (std_msgs/Empty: any message latches the stop).
-Publishes: joint_command (30 Hz), control/status (30 Hz), /diagnostics (1 Hz).
+Publishes: joint_command (30 Hz), control/status (30 Hz), /diagnostics (1 Hz); with setpoint_rate_hz and in real time
+also joint_setpoint, the same commands interpolated for a driver that wants finer steps.
 Serves: control/set (rise_msgs/SetControl): hand control over, stop, resume; control/emergency_stop (std_srvs/Trigger).
 All decisions are those of rise_robot.core.trajectory_controller.
 """
@@ -28,6 +29,7 @@ from rise_robot.core.cell import Cell
 from rise_robot.core.clearance import ClearanceGuard
 from rise_robot.core.contract import config_path
 from rise_robot.core.errors import CommandError, ModeError
+from rise_robot.core.interpolation import CommandInterpolator
 from rise_robot.core.pacing import Pacer, WallOffset, aligned_origin
 from rise_robot.core.supervisor import Mode
 from rise_robot.core.trajectory_controller import ControllerConfig, ControlOutput, TrajectoryController
@@ -48,6 +50,10 @@ class TrajectoryControllerNode:
             self.node, "phase", 0.4,
             "Ticks come this part of a period after whole multiples of it on the wall clock.", low=0.0, high=1.0,
         )  # fmt: skip
+        self._setpoint_hz = declare(
+            self.node, "setpoint_rate_hz", 0.0, "Rate of joint_setpoint, Hz; 0: none.", low=0.0, high=500.0
+        )
+        self._interpolator = CommandInterpolator(self.contract.control_period_s)
         initial = Mode(
             declare(self.node, "initial_mode", "hold", "Who has authority at the start: hold, demo, policy.")
         )
@@ -123,11 +129,25 @@ class TrajectoryControllerNode:
         self._scheduling = runtime.ask_for_realtime(self._priority)
         self.node.get_logger().info(f"{self.contract.control_rate_hz:g} Hz, scheduling: {self._scheduling}")
         period = self.contract.control_period_s
+        if self._setpoint_hz:
+            threading.Thread(target=self._send_setpoints, args=(stop,), daemon=True).start()
         origin = aligned_origin(period, self._phase, time.time_ns(), time.monotonic_ns())
         self._pacer = Pacer(period, time.monotonic_ns, stop.wait, origin_ns=origin)
         wall = WallOffset(time.time_ns, time.monotonic_ns)
         while self._pacer.sleep():
             self._tick(wall.stamp(self._pacer.deadline_ns))  # when it was due: steps keep their phase to the robot's
+
+    def _send_setpoints(self, stop: threading.Event) -> None:
+        profile = qos.offered_command(self._setpoint_hz)
+        publisher = self.node.create_publisher(JointState, "joint_setpoint", profile)
+        runtime.ask_for_realtime(self._priority)
+        pacer = Pacer(1.0 / self._setpoint_hz, time.monotonic_ns, stop.wait)
+        while pacer.sleep():
+            now = self._now()
+            with self._lock:
+                setpoint = self._interpolator.at(now)
+            if setpoint is not None:
+                publisher.publish(conversions.joint_state(self.contract, now, setpoint))
 
     def close(self) -> None:
         """The last command is one to stay where the commands have led."""
@@ -142,6 +162,8 @@ class TrajectoryControllerNode:
     def _tick(self, now: int) -> None:
         with self._lock:
             output = self._core.update(now)
+            if output.command is not None:
+                self._interpolator.feed(self._now(), output.command)
         if output.command is not None:
             self._command.publish(conversions.joint_state(self.contract, now, output.command))
         self._status.publish(self._status_message(now, output))
@@ -236,6 +258,11 @@ class TrajectoryControllerNode:
         values |= {f"holds/{key}": count for key, count in core.holds.items()}
         values |= {f"limits/{key}": count for key, count in vars(core.limit_counts).items()}
         values |= {f"age/{name}": age for name, age in core.cameras.ages_s(self._now()).items()}
+        if seams := tuple(core.seams):
+            rate = self.contract.control_rate_hz
+            values |= {"seam/position": max(seam.position for seam in seams)}
+            values |= {"seam/velocity": max(seam.velocity for seam in seams) * rate}
+            values |= {"seam/velocity_without_blending": max(seam.naive_velocity for seam in seams) * rate}
         if self._pacer is not None:
             values |= vars(self._pacer.lateness())
         self._diagnostics.publish(runtime.diagnostics(self.node, level, reason, values))
