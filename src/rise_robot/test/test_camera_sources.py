@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rise_robot.cameras.counters import StreamCounters
 from rise_robot.cameras.fitting import Calibration, Fitting
-from rise_robot.cameras.sources import FolderSource, Frame, VideoSource, acquisition_ns, open_source
+from rise_robot.cameras.sources import FolderSource, Frame, VideoSource, acquisition_ns, device_number, open_source
 from rise_robot.cameras.stream import CameraStream
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import CameraError
@@ -60,6 +60,13 @@ def test_files_are_shown_in_order_in_rgb_over_and_over(tmp_path: Path, kind: str
 def test_sources_that_are_not_there_are_errors(text: str, message: str) -> None:
     with pytest.raises(CameraError, match=message):
         open_source(text, CAMERA)
+
+
+def test_a_device_is_known_by_its_number_or_a_link(tmp_path: Path) -> None:
+    (tmp_path / "usb-Webcam-video-index0").symlink_to("/dev/video3")
+    (tmp_path / "usb-Disk").symlink_to("/dev/sda")
+    devices = ("2", "/dev/video12", str(tmp_path / "usb-Webcam-video-index0"), str(tmp_path / "usb-Disk"))
+    assert [device_number(device) for device in devices] == [2, 12, 3, None]
 
 
 def test_files_that_are_no_pictures_are_errors(tmp_path: Path) -> None:

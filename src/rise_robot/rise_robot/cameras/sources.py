@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,12 @@ def acquisition_ns(buffer_ms: float, monotonic_ns: int, wall_ns: int) -> int:
     return wall_ns - age if 0 <= age <= PLAUSIBLE_AGE_NS else wall_ns
 
 
+def device_number(device: str) -> int | None:
+    """N of /dev/videoN, of a link to it, or of "N"; None where it is none. OpenCV opens by number everywhere."""
+    match = re.fullmatch(r"(?:/dev/video)?(\d+)", os.path.realpath(device) if "/" in device else device)
+    return int(match[1]) if match else None
+
+
 class DeviceSource:
     """A V4L2 camera by its path (/dev/v4l/by-id/... stays the same over restarts) or number.
 
@@ -63,7 +71,8 @@ class DeviceSource:
 
     def __init__(self, device: str, camera: CameraSpec) -> None:
         self._device = device
-        self._capture = cv2.VideoCapture(int(device) if device.isdigit() else device, cv2.CAP_V4L2)
+        number = device_number(device)
+        self._capture = cv2.VideoCapture() if number is None else cv2.VideoCapture(number, cv2.CAP_V4L2)
         if not self._capture.isOpened():
             raise CameraError(f"camera {camera.name}: {device} cannot be opened; `ls /dev/v4l/by-id` lists them")
         for setting, value in (
