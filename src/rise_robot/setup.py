@@ -37,11 +37,14 @@ setup(
     entry_points={
         "console_scripts": [
             "bringup = rise_robot.bringup:main",
+            "cameras = rise_robot.nodes.cameras:main",
             "check_bag = rise_robot.bag.check:main",
             "collect = rise_robot.collect:main",
+            "faults = rise_robot.faults:main",
             "recorder = rise_robot.nodes.recorder:main",
             "recover_bag = rise_robot.bag.recover:main",
             "simulated_robot = rise_robot.nodes.simulated_robot:main",
+            "teleoperation = rise_robot.nodes.teleoperation:main",
             "trajectory_controller = rise_robot.nodes.trajectory_controller:main",
         ],
     },

@@ -95,6 +95,18 @@ def test_one_step_of_overlap_is_shared_equally() -> None:
     assert blend_weights(2).tolist() == [0.0, 1.0]
 
 
+def test_seam_says_what_blending_saved() -> None:
+    ensembler = ChunkEnsembler(2)
+    assert ensembler.add(0, np.zeros((10, 2)), 0).seam is None, "there was nothing to be joined to"
+    later = np.tile([0.5, -0.2], (10, 1)) + 0.1 * np.arange(10)[:, None]
+    seam = ensembler.add(1, later, 3).seam
+    assert seam is not None
+    assert seam.position == 0.0 and seam.naive_position == pytest.approx(0.7), "the third step of the chunk"
+    # Seven steps overlap: the first way is a sixth of the second new action, 0.8, where it would have been 0.1.
+    assert seam.velocity == pytest.approx(0.8 / 6) and seam.naive_velocity == pytest.approx(0.1)
+    assert ensembler.add(12, later, 20).seam is None, "nothing overlaps"
+
+
 def test_chunk_after_a_gap_is_taken_as_it_is() -> None:
     ours = ChunkEnsembler(1)
     ours.add(0, np.zeros((3, 1)), 0)

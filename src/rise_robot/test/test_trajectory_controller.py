@@ -249,18 +249,56 @@ def test_emergency_stop_brakes_latches_and_restarts_where_the_robot_is() -> None
     np.testing.assert_allclose(bench.command, sagged, atol=1e-9)
 
 
-@pytest.mark.parametrize(("resume", "authority"), [(True, Mode.POLICY), (False, Mode.HOLD)])
-def test_feedback_jump_forgets_the_plan_and_starts_from_there(resume: bool, authority: Mode) -> None:
+def jump_of_feedback(resume: bool) -> tuple[Bench, np.ndarray]:
+    """A moving robot whose joint 1 is suddenly measured 1 rad away."""
     bench = Bench(resume_after_jump=resume)
     bench.controller.feed_chunk(bench.chunk(2.0), bench.now)
     bench.tick(20)
-    elsewhere = HOME.copy()
-    elsewhere[0] -= 1.0
-    bench.measured = elsewhere.copy()
-    output = bench.tick()
-    assert bench.controller.supervisor.authority is authority and output.mode is Mode.HOLD
+    bench.measured = HOME - np.eye(A)[0]
+    return bench, bench.measured.copy()
+
+
+def test_reset_simulation_forgets_the_plan_and_starts_from_there() -> None:
+    bench, elsewhere = jump_of_feedback(resume=True)
+    assert bench.tick().mode is Mode.HOLD and bench.controller.supervisor.authority is Mode.POLICY
     np.testing.assert_array_equal(bench.command, elsewhere)
     assert bench.controller.resyncs == 1
+
+
+def test_sensor_that_jumps_is_not_followed() -> None:
+    bench, _ = jump_of_feedback(resume=False)
+    before = bench.command
+    assert bench.tick().mode is Mode.ESTOP and "jumped: left_joint1" in bench.outputs[-1].reason
+    bench.tick(30)
+    assert 0 <= bench.command[0] - before[0] < 0.1, "it brakes; the command is not the measurement"
+    assert_at_rest_within_limits(bench)
+
+
+def test_feedback_with_an_offset_does_not_run_away() -> None:
+    """Following a measurement that is always beside the command would move the arm on and on."""
+    bench = Bench(Mode.POLICY, jump_tolerance=1.0)
+    for _ in range(80):
+        bench.measured = bench.measured + 0.6 * np.eye(A)[0]
+        bench.tick()
+    assert bench.outputs[-1].mode is Mode.ESTOP and "nor their own position" in bench.outputs[-1].reason
+    assert bench.controller.resyncs == 1 and bench.command[0] - HOME[0] < 0.7
+
+
+def test_lost_camera_holds_a_policy_and_no_person() -> None:
+    for mode, expected in ((Mode.POLICY, Mode.HOLD), (Mode.HUMAN, Mode.HUMAN)):
+        bench = Bench(mode, watch_cameras=True)
+        for camera in CONTRACT.camera_names:
+            bench.controller.feed_camera(camera, bench.now)
+        if mode is Mode.POLICY:
+            bench.controller.feed_chunk(bench.chunk(0.1), bench.now)
+        else:
+            still = {"joint_names": CONTRACT.joint_names, "times_s": [0.0], "positions": [HOME.tolist()]}
+            bench.controller.feed_trajectory(make_trajectory(CONTRACT, stamp_ns=0, **still), bench.now)
+        assert bench.tick(6).mode is mode, "fresh for 0.2 s"
+        for camera in CONTRACT.camera_names[1:]:
+            bench.controller.feed_camera(camera, bench.now)
+        assert bench.tick(3).mode is expected
+    assert bench.controller.holds == {}
 
 
 def test_robot_that_does_not_follow_loses_authority() -> None:

@@ -19,12 +19,40 @@ from rise_robot.core.plan_buffer import PlanBuffer
 
 
 @dataclass(frozen=True)
+class Seam:
+    """Largest difference over the joints, rad or m, between the old plan and what replaces it where this begins.
+
+    Attributes:
+        position: of the first step.
+        velocity: of the way from the first step to the second one, per control step.
+        naive_position, naive_velocity: the same, had the chunk replaced the plan without blending.
+    """
+
+    position: float
+    velocity: float
+    naive_position: float
+    naive_velocity: float
+
+    @classmethod
+    def between(cls, old: np.ndarray, blended: np.ndarray, chunk: np.ndarray) -> Seam:
+        """All (N, A) from the next step on; N at least 2."""
+        gaps = [new[:2] - old[:2] for new in (blended, chunk)]
+        position = [float(np.abs(gap[0]).max()) for gap in gaps]
+        velocity = [float(np.abs(gap[1] - gap[0]).max()) for gap in gaps]
+        return cls(position[0], velocity[0], position[1], velocity[1])
+
+
+@dataclass(frozen=True)
 class Merge:
-    """What became of a chunk's steps: dropped because executed, blended with the old plan, taken as they are."""
+    """What became of a chunk's steps: dropped because executed, blended with the old plan, taken as they are.
+
+    seam: None where fewer than two steps overlap.
+    """
 
     dropped: int
     overlap: int
     appended: int
+    seam: Seam | None = None
 
 
 def blend_weights(overlap: int) -> np.ndarray:
@@ -80,12 +108,14 @@ class ChunkEnsembler:
         fresh = actions[dropped:].copy()  # (K - dropped, A), for next_step on
         self._plan.drop_before(next_step)
         overlap = min(len(self._plan), len(fresh))
+        seam = None
         if overlap:
-            w = blend_weights(overlap)[:, None]  # (overlap, 1)
-            fresh[:overlap] = (1 - w) * self._plan.between(next_step, next_step + overlap) + w * fresh[:overlap]
+            w, old = blend_weights(overlap)[:, None], self._plan.between(next_step, next_step + overlap)
+            fresh[:overlap] = (1 - w) * old + w * fresh[:overlap]
+            seam = Seam.between(old, fresh, actions[dropped:]) if overlap > 1 else None
         self._plan.replace(next_step, fresh)
         self._newest = first_step
-        return Merge(dropped, overlap, len(fresh) - overlap)
+        return Merge(dropped, overlap, len(fresh) - overlap, seam)
 
     def _check(self, first: int, end: int, next_step: int) -> None:
         if self._newest is not None and first <= self._newest:

@@ -50,3 +50,15 @@ class LaunchError(RiseRobotError):
 
 class EpisodeError(RiseRobotError):
     """An episode cannot be started, ended or labelled as asked."""
+
+
+class SafetyError(RiseRobotError):
+    """What keeps the robot safe cannot be set up: a cell file that says nothing usable."""
+
+
+class TeleoperationError(RiseRobotError):
+    """An input device, its bindings or a leader arm cannot be used."""
+
+
+class CameraError(RiseRobotError):
+    """A camera source cannot be opened, or gives pictures that are not those of the contract."""

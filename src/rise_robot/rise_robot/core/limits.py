@@ -72,13 +72,45 @@ class CommandLimiter:
         self._velocity, self._target = np.zeros_like(self._position), self._position
         return self.position
 
-    def follow(self, target: np.ndarray) -> np.ndarray:
-        """(A,) the next command towards `target` (A,).
+    def follow(self, target: np.ndarray, moving: np.ndarray | None = None) -> np.ndarray:
+        """(A,) the next command towards `target` (A,); joints outside `moving` (A,) bool brake instead.
 
         Raises:
             CommandError: wrong shape or a number that is not finite; the state is unchanged.
         """
         target = self._checked(target)
+        inside, wanted, reachable, velocity = self._towards(target)
+        self._count(target, inside, wanted, reachable)
+        if moving is not None:
+            inside, velocity = np.where(moving, inside, self._position), np.where(moving, velocity, self._braking())
+        self._target = inside
+        return self._move(velocity)
+
+    def preview(self, target: np.ndarray, moving: np.ndarray) -> np.ndarray:
+        """(N, A) the command that `follow(target, moving)` would give, then those of a controlled stop, to standstill.
+
+        Nothing is changed or counted. Raises CommandError as `follow` does.
+        """
+        velocity = np.where(moving, self._towards(self._checked(target))[-1], self._braking())
+        step = self._max_a * self._period
+        braking = np.arange(int(np.ceil((np.abs(velocity) / step).max())) + 1)[:, None]  # (N, 1) periods of braking
+        velocities = np.sign(velocity) * np.maximum(np.abs(velocity) - braking * step, 0.0)  # (N, A)
+        path: np.ndarray = np.clip(self._position + velocities.cumsum(0) * self._period, self._lower, self._upper)
+        return path
+
+    def stop(self) -> np.ndarray:
+        """(A,) the next command of a controlled stop: brake as hard as the limits allow, then stay."""
+        velocity = self._braking()
+        self._target = self._position
+        return self._move(velocity)
+
+    def _braking(self) -> np.ndarray:
+        """(A,) the velocity nearest to standstill that is allowed for the next period."""
+        velocity: np.ndarray = np.clip(0.0, *self._window())
+        return velocity
+
+    def _towards(self, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """All (A,): the target within the position range, the velocity it asks for, if that is allowed, and ours."""
         inside = np.clip(target, self._lower, self._upper)
         wanted = (inside - self._position) / self._period
         low, high = self._window()
@@ -87,15 +119,7 @@ class CommandLimiter:
         excess = np.abs(wanted - (inside - self._target) / self._period)
         slack = 1e-6 * self._max_v  # a target that moves exactly at a limit is not slowed by rounding
         reachable = (low - slack <= wanted) & (wanted <= high + slack) & (excess <= self._max_a * self._period + slack)
-        self._target = inside
-        self._count(target, inside, wanted, reachable)
-        return self._move(np.clip(np.where(reachable, wanted, approach), low, high))
-
-    def stop(self) -> np.ndarray:
-        """(A,) the next command of a controlled stop: brake as hard as the limits allow, then stay."""
-        low, high = self._window()
-        self._target = self._position
-        return self._move(np.clip(0.0, low, high))
+        return inside, wanted, reachable, np.clip(np.where(reachable, wanted, approach), low, high)
 
     def _window(self) -> tuple[np.ndarray, np.ndarray]:
         """Velocities (A,), (A,) allowed for the next period."""

@@ -6,18 +6,20 @@ is a command that brakes and stays; only before the first joint feedback there i
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from rise_robot.core.chunk import Chunk, Trajectory
+from rise_robot.core.clearance import Admission, ClearanceGuard
 from rise_robot.core.contract import Contract
-from rise_robot.core.ensembler import ChunkEnsembler, Merge
+from rise_robot.core.ensembler import ChunkEnsembler, Merge, Seam
 from rise_robot.core.errors import ChunkRefusedError, CommandError
 from rise_robot.core.feedback import FeedbackMonitor
 from rise_robot.core.limits import CommandLimiter, LimitCounts
 from rise_robot.core.plan_buffer import StepGrid
+from rise_robot.core.stream_watch import StreamWatch, staleness
 from rise_robot.core.supervisor import TRAJECTORY_MODES, Mode, Supervisor
 
 
@@ -31,7 +33,8 @@ class ControllerConfig:
         following_periods: for this many periods in a row before it counts.
         jump_tolerance: rad beyond what max_velocity allows between two feedback messages; more is a jump.
         resume_after_jump: keep authority after a feedback jump, as when a simulated robot is reset. On a real robot a
-            jump is a sensor fault: authority is withdrawn.
+            jump is a sensor fault: the emergency stop latches, and no command follows what the sensor says.
+        watch_cameras: a policy commands only while every camera of the contract delivers; people see for themselves.
     """
 
     stop_after_s: float = 1.0
@@ -39,6 +42,7 @@ class ControllerConfig:
     following_periods: int = 10
     jump_tolerance: float = 0.2
     resume_after_jump: bool = False
+    watch_cameras: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,16 +69,24 @@ class TrajectoryController:
         contract: joints, limits, control rate and staleness bounds.
         config: tolerances and time-outs.
         initial: who has authority after construction.
+        guard: keeps the arms inside their workspace and apart; None: the contract's limits alone.
     """
 
-    def __init__(self, contract: Contract, config: ControllerConfig | None = None, initial: Mode = Mode.HOLD) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        config: ControllerConfig | None = None,
+        initial: Mode = Mode.HOLD,
+        guard: ClearanceGuard | None = None,
+    ) -> None:
         self.contract, self.config = contract, config or ControllerConfig()
         self.supervisor = Supervisor(self.config.stop_after_s, initial)
         self.refused: Counter[str] = Counter()
-        self.holds: Counter[str] = Counter()  # by cause: joint_feedback, chunk
+        self.holds: Counter[str] = Counter()  # by cause: joint_feedback, camera, chunk, clearance
+        self.cameras = StreamWatch({f"camera {camera.name}": camera.max_age_s for camera in contract.cameras})
         self.resyncs = 0
-        self.last_merge: Merge | None = None
-        self._limiter = CommandLimiter(contract)
+        self.seams: deque[Seam] = deque(maxlen=64)  # of the newest chunks
+        self._limiter, self._guard = CommandLimiter(contract), guard
         self._ensembler = ChunkEnsembler(contract.action_dim)
         self._feedback = FeedbackMonitor(contract, self.config.jump_tolerance)
         self._grid: StepGrid | None = None
@@ -83,8 +95,9 @@ class TrajectoryController:
         self._not_before_ns: int | None = None
         self._waiting = True
         self._holding_for = ""
-        self._off_course = 0
+        self._off_course, self._strayed, self._blocked = 0, 0, 0
         self._goal = np.zeros(contract.action_dim)
+        self._admission = Admission(np.ones(contract.action_dim, bool))
 
     @property
     def limit_counts(self) -> LimitCounts:
@@ -99,7 +112,11 @@ class TrajectoryController:
             self.refused["joint_feedback"] += 1
             raise
         if jumped and self._grid is not None:
-            self._resync(stamp_ns, f"joint feedback jumped: {jumped}", withdraw=not self.config.resume_after_jump)
+            self._distrust(stamp_ns, f"joint feedback jumped: {jumped}")
+
+    def feed_camera(self, name: str, stamp_ns: int) -> None:
+        """A picture of camera `name` was taken."""
+        self.cameras.feed(f"camera {name}", stamp_ns)
 
     def feed_chunk(self, chunk: Chunk, now_ns: int) -> Merge:
         """Merge a policy's chunk into the plan.
@@ -110,7 +127,9 @@ class TrajectoryController:
         grid = self._require(Mode.POLICY, chunk.stamp_ns, now_ns)
         next_step = max(self._last_step + 1, grid.current(now_ns))
         merge = self._ensembler.add(grid.nearest(chunk.stamp_ns), chunk.actions, next_step)
-        self._newest_chunk_ns, self._waiting, self.last_merge = chunk.stamp_ns, False, merge
+        self._newest_chunk_ns, self._waiting = chunk.stamp_ns, False
+        if merge.seam is not None:
+            self.seams.append(merge.seam)
         return merge
 
     def feed_trajectory(self, trajectory: Trajectory, now_ns: int) -> None:
@@ -135,13 +154,15 @@ class TrajectoryController:
         """
         before = self.supervisor.authority
         self.supervisor.request(mode, reason)
+        self._strayed = 0
         if mode is not before:
             self._forget_plan(now_ns)
 
     def clear_emergency_stop(self, reason: str, now_ns: int) -> None:
         """Leave a latched emergency stop towards HOLD; commands restart at the measured position."""
         self.supervisor.clear_emergency_stop(reason)
-        self._resync(now_ns, reason, withdraw=False)
+        self._strayed = 0
+        self._resync(now_ns)
 
     def update(self, now_ns: int) -> ControlOutput:
         """Decide the command of the period that is due at `now_ns`."""
@@ -153,54 +174,85 @@ class TrajectoryController:
         self._last_step = step = max(self._grid.current(now_ns), self._last_step)
         self._check_following(now_ns)
         planned = self._ensembler.action(step)
+        if planned is not None:
+            self._goal = planned  # a finished trajectory is held at its last point; the limiter brakes into it
+        self._admission = self._admit()
+        self._blocked = self._blocked + 1 if self._admission.reason else 0
         self.supervisor.report(now_ns, self._fault(now_ns, planned))
-        commanding = self.supervisor.commanding
-        if commanding in TRAJECTORY_MODES or commanding is Mode.POLICY:
-            command = self._follow(planned)
-        else:
-            command = self._limiter.stop()
+        idle = self._waiting or self.supervisor.commanding in (Mode.HOLD, Mode.ESTOP)
+        command = self._limiter.stop() if idle else self._limiter.follow(self._goal, self._admission.moving)
         return self._output(command, now_ns)
 
-    def _follow(self, planned: np.ndarray | None) -> np.ndarray:
-        """A finished trajectory is held at its last point; the limiter brakes into it."""
-        if planned is not None:
-            self._goal = planned
-        return self._limiter.stop() if self._waiting else self._limiter.follow(self._goal)
+    def _admit(self) -> Admission:
+        """Which joints may follow the goal now."""
+        if self._guard is None or self._waiting or self.supervisor.authority in (Mode.HOLD, Mode.ESTOP):
+            return Admission(np.ones(self.contract.action_dim, bool))
+        return self._guard.admit(self._limiter.position, lambda moving: self._limiter.preview(self._goal, moving))
 
     def _fault(self, now_ns: int, planned: np.ndarray | None) -> str:
         """What is wrong with the inputs of the authority; each hold is counted once, by cause."""
-        authority = self.supervisor.authority
+        authority, blocked = self.supervisor.authority, self._admission.reason
         cause, fault = "", ""
         if authority in (Mode.HOLD, Mode.ESTOP):
             pass
-        elif self._is_stale(now_ns):
-            cause, fault = "joint_feedback", f"joint feedback older than {self.contract.joint_state_max_age_s:g} s"
-        elif authority is Mode.POLICY and planned is None and not self._waiting:
-            cause, fault = "chunk", "no chunk in time"
+        elif stale := self._stale_feedback(now_ns):
+            cause, fault = "joint_feedback", stale
+        elif authority is Mode.POLICY and not self._waiting and (lost := self._lost_input(now_ns, planned)):
+            cause, fault = lost
+        elif blocked:
+            cause, fault = "clearance", blocked if self._is_stuck() else ""
         if cause and cause != self._holding_for:
             self.holds[cause] += 1
         self._holding_for = cause
         return fault
 
-    def _is_stale(self, now_ns: int) -> bool:
-        return self._feedback.age_s(now_ns) > self.contract.joint_state_max_age_s
+    def _is_stuck(self) -> bool:
+        """No arm may move, or one for long may not. A person sees it and moves elsewhere; nobody else knows how."""
+        long = self._blocked * self.contract.control_period_s >= self.config.stop_after_s
+        return self.supervisor.authority is not Mode.HUMAN and (long or not self._admission.moving.any())
+
+    def _lost_input(self, now_ns: int, planned: np.ndarray | None) -> tuple[str, str] | None:
+        """Cause and words of what a policy lacks that has commanded before."""
+        if self.config.watch_cameras and (lost := self.cameras.fault(now_ns)):
+            return "camera", lost
+        return ("chunk", "no chunk in time") if planned is None else None
+
+    def _stale_feedback(self, now_ns: int) -> str:
+        return staleness("joint feedback", self._feedback.age_s(now_ns), self.contract.joint_state_max_age_s)
 
     def _check_following(self, now_ns: int) -> None:
         revolute = np.array([joint.unit == "rad" for joint in self.contract.joints])
         error = np.abs(self._feedback.positions - self._limiter.position)[revolute]
-        off = bool((error > self.config.following_tolerance).any()) and not self._is_stale(now_ns)
-        self._off_course = self._off_course + 1 if off else 0
+        off = bool((error > self.config.following_tolerance).any()) and not self._stale_feedback(now_ns)
+        self._off_course = self._off_course + 1 if off and self.supervisor.authority is not Mode.ESTOP else 0
         if self._off_course >= self.config.following_periods:
-            self._resync(now_ns, "joints do not follow their commands", withdraw=not self.config.resume_after_jump)
+            self._stray(now_ns, "joints do not follow their commands")
 
-    def _resync(self, now_ns: int, reason: str, *, withdraw: bool) -> None:
+    def _stray(self, now_ns: int, reason: str) -> None:
+        """Let the arms stay where they are measured. If they are elsewhere again, the measurement cannot be true, and
+        following it would run away: emergency stop."""
+        self._strayed += 1
+        if self._strayed > 1 and not self.config.resume_after_jump:
+            self._distrust(now_ns, f"{reason}, nor their own position")
+            return
+        self._resync(now_ns)
+        if not self.config.resume_after_jump and self.supervisor.authority is not Mode.HOLD:
+            self.supervisor.request(Mode.HOLD, reason)
+
+    def _distrust(self, now_ns: int, reason: str) -> None:
+        """Feedback that cannot be true: a reset simulation starts anew from there, a real robot brakes and stays."""
+        if self.config.resume_after_jump:
+            self._resync(now_ns)
+        else:
+            self.supervisor.emergency_stop(reason)
+            self._forget_plan(now_ns)
+
+    def _resync(self, now_ns: int) -> None:
         """Restart the commands at the measured position; only inputs from now on count."""
         self.resyncs += 1
         self._off_course = 0
         self._limiter.reset(self._feedback.positions)
         self._forget_plan(now_ns)
-        if withdraw and self.supervisor.authority is not Mode.ESTOP:
-            self.supervisor.request(Mode.HOLD, reason)
 
     def _forget_plan(self, now_ns: int) -> None:
         self._ensembler.reset()
@@ -226,4 +278,6 @@ class TrajectoryController:
         mode, reason = self.supervisor.commanding, self.supervisor.reason
         if mode not in (Mode.HOLD, Mode.ESTOP) and (waiting or self._waiting):
             mode, reason = Mode.HOLD, f"{mode.value}: {waiting or 'waiting for input'}"
+        elif mode not in (Mode.HOLD, Mode.ESTOP) and self._admission.reason:
+            reason = self._admission.reason
         return ControlOutput(command, mode, waiting or reason, age)

@@ -19,11 +19,12 @@ from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
+from rise_msgs.msg import ControlStatus
 from rise_msgs.srv import EndEpisode, StartEpisode
 from rise_robot.bag import schema
 from rise_robot.bag.session import RecordingSession, SessionConfig
@@ -32,6 +33,7 @@ from rise_robot.core.episodes import EpisodeLedger, EpisodeRecord
 from rise_robot.core.errors import BagError, EpisodeError
 from rise_robot.nodes import qos, runtime
 from rise_robot.nodes.episode_services import EpisodeServices
+from rise_robot.nodes.lifecycle import ManagedNode
 from rise_robot.nodes.runtime import declare
 
 QUEUE = 1000
@@ -39,35 +41,11 @@ QUEUE = 1000
 PUMP_S = 0.05
 
 
-class _Lifecycle(LifecycleNode):
-    """A lifecycle node whose transitions are carried out by a function of their name."""
-
-    def __init__(self, name: str, carry_out: Callable[[str], TransitionCallbackReturn]) -> None:
-        self._carry_out = carry_out
-        super().__init__(name)
-
-    def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
-        return self._carry_out("configure")
-
-    def on_activate(self, _: LifecycleState) -> TransitionCallbackReturn:
-        return self._carry_out("activate")
-
-    def on_deactivate(self, _: LifecycleState) -> TransitionCallbackReturn:
-        return self._carry_out("deactivate")
-
-    def on_cleanup(self, _: LifecycleState) -> TransitionCallbackReturn:
-        return self._carry_out("cleanup")
-
-    def on_shutdown(self, _: LifecycleState) -> TransitionCallbackReturn:
-        self._carry_out("deactivate")
-        return self._carry_out("cleanup")
-
-
 class RecorderNode:
     """Declares, wires, delegates: the bag is `RecordingSession`'s, the marks are `EpisodeLedger`'s."""
 
     def __init__(self) -> None:
-        self.node = node = _Lifecycle("recorder", self._transition)
+        self.node = node = ManagedNode("recorder", self._transition)
         self.contract = runtime.declare_contract(node)
         self._config = _session_config(node)
         self._autostart = declare(node, "autostart", True, "Configure and activate at the start.")
@@ -184,6 +162,7 @@ class _Marks:
         self._node, self._task, self._is_recording = node, task, is_recording
         self._ledger = EpisodeLedger(time.strftime(f"{task or 'episode'}_%Y%m%dT%H%M%S", time.gmtime()))
         self.services = EpisodeServices(node, self._ledger, self._start, self._end)
+        node.create_subscription(ControlStatus, schema.CONTROL_STATUS, self._on_control, qos.LATCHED)
         self._contract = node.create_publisher(String, schema.CONTRACT, qos.LATCHED)
         self._contract.publish(String(data=contract.to_yaml()))
 
@@ -204,6 +183,10 @@ class _Marks:
     def _end(self, request: EndEpisode.Request) -> EpisodeRecord:
         outcome = request.outcome or "unknown"
         return self._publish(self._ledger.end(outcome, episode_id=request.episode_id, discard=request.discard))
+
+    def _on_control(self, message: ControlStatus) -> None:
+        if message.mode == ControlStatus.MODE_HUMAN:
+            self._ledger.intervene()
 
     def _publish(self, record: EpisodeRecord) -> EpisodeRecord:
         self.services.publish(record, self._node.get_clock().now().nanoseconds)

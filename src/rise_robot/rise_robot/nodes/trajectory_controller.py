@@ -1,8 +1,10 @@
 """The 30 Hz trajectory controller as a node: chunks and trajectories in, `joint_command` out.
 
-Subscribes: joint_states, policy/action_chunk, joint_trajectory_controller/joint_trajectory.
-Publishes: joint_command (30 Hz), control/status (30 Hz), /diagnostics (1 Hz).
-Serves: control/set (rise_msgs/SetControl): hand control over, stop, resume.
+Subscribes: joint_states, policy/action_chunk, joint_trajectory_controller/joint_trajectory, every camera's camera_info
+(watchdog), control/emergency_stop (std_msgs/Empty: any message latches the stop).
+Publishes: joint_command (30 Hz), control/status (30 Hz), /diagnostics (1 Hz); with setpoint_rate_hz and in real time
+also joint_setpoint, the same commands interpolated for a driver that wants finer steps.
+Serves: control/set (rise_msgs/SetControl): hand control over, stop, resume; control/emergency_stop (std_srvs/Trigger).
 All decisions are those of rise_robot.core.trajectory_controller.
 """
 
@@ -11,15 +13,23 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from functools import partial
+from pathlib import Path
 
 import rclpy.node
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import CameraInfo, JointState
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from rise_msgs.msg import ActionChunk, ControlStatus
 from rise_msgs.srv import SetControl
+from rise_robot.core.cell import Cell
+from rise_robot.core.clearance import ClearanceGuard
+from rise_robot.core.contract import config_path
 from rise_robot.core.errors import CommandError, ModeError
+from rise_robot.core.interpolation import CommandInterpolator
 from rise_robot.core.pacing import Pacer, WallOffset, aligned_origin
 from rise_robot.core.supervisor import Mode
 from rise_robot.core.trajectory_controller import ControllerConfig, ControlOutput, TrajectoryController
@@ -40,11 +50,15 @@ class TrajectoryControllerNode:
             self.node, "phase", 0.4,
             "Ticks come this part of a period after whole multiples of it on the wall clock.", low=0.0, high=1.0,
         )  # fmt: skip
+        self._setpoint_hz = declare(
+            self.node, "setpoint_rate_hz", 0.0, "Rate of joint_setpoint, Hz; 0: none.", low=0.0, high=500.0
+        )
+        self._interpolator = CommandInterpolator(self.contract.control_period_s)
         initial = Mode(
             declare(self.node, "initial_mode", "hold", "Who has authority at the start: hold, demo, policy.")
         )
         self._lock = threading.Lock()
-        self._core = TrajectoryController(self.contract, self._config(), initial)
+        self._core = TrajectoryController(self.contract, self._config(), initial, self._guard())
         self._scheduling, self._pacer = "driven by /clock", None
         self._last_reason = ""
         self._wire()
@@ -72,7 +86,19 @@ class TrajectoryControllerNode:
                 self.node, "resume_after_jump", default.resume_after_jump,
                 "Keep authority after a feedback jump (a simulated robot that is reset). Never on a real robot.",
             ),
+            watch_cameras=declare(
+                self.node, "watch_cameras", True, "A policy commands only while every camera delivers."
+            ),
         )  # fmt: skip
+
+    def _guard(self) -> ClearanceGuard | None:
+        text = declare(
+            self.node, "cell", "cell.yaml", "Workspace and arm clearance: a path, or a file name; empty: no guard."
+        )
+        if not text:
+            self.node.get_logger().warning("no cell was given: the arms may leave the workspace and touch each other")
+            return None
+        return ClearanceGuard(self.contract, Cell.load(text if Path(text).is_file() else config_path(Path(text).name)))
 
     def _wire(self) -> None:
         node = self.node
@@ -86,6 +112,10 @@ class TrajectoryControllerNode:
         node.create_subscription(
             JointTrajectory, "joint_trajectory_controller/joint_trajectory", self._on_trajectory, qos.COMMAND
         )
+        for camera in self.contract.cameras:
+            node.create_subscription(CameraInfo, camera.info_topic, partial(self._on_camera, camera.name), qos.SENSOR)
+        node.create_subscription(Empty, "control/emergency_stop", self._on_emergency_topic, qos.EVENT)
+        node.create_service(Trigger, "control/emergency_stop", self._on_emergency_service)
         node.create_service(SetControl, "control/set", self._on_set)
         node.create_timer(1.0, self._diagnose)
         self._simulated = node.get_parameter("use_sim_time").value
@@ -99,11 +129,25 @@ class TrajectoryControllerNode:
         self._scheduling = runtime.ask_for_realtime(self._priority)
         self.node.get_logger().info(f"{self.contract.control_rate_hz:g} Hz, scheduling: {self._scheduling}")
         period = self.contract.control_period_s
+        if self._setpoint_hz:
+            threading.Thread(target=self._send_setpoints, args=(stop,), daemon=True).start()
         origin = aligned_origin(period, self._phase, time.time_ns(), time.monotonic_ns())
         self._pacer = Pacer(period, time.monotonic_ns, stop.wait, origin_ns=origin)
         wall = WallOffset(time.time_ns, time.monotonic_ns)
         while self._pacer.sleep():
             self._tick(wall.stamp(self._pacer.deadline_ns))  # when it was due: steps keep their phase to the robot's
+
+    def _send_setpoints(self, stop: threading.Event) -> None:
+        profile = qos.offered_command(self._setpoint_hz)
+        publisher = self.node.create_publisher(JointState, "joint_setpoint", profile)
+        runtime.ask_for_realtime(self._priority)
+        pacer = Pacer(1.0 / self._setpoint_hz, time.monotonic_ns, stop.wait)
+        while pacer.sleep():
+            now = self._now()
+            with self._lock:
+                setpoint = self._interpolator.at(now)
+            if setpoint is not None:
+                publisher.publish(conversions.joint_state(self.contract, now, setpoint))
 
     def close(self) -> None:
         """The last command is one to stay where the commands have led."""
@@ -118,6 +162,8 @@ class TrajectoryControllerNode:
     def _tick(self, now: int) -> None:
         with self._lock:
             output = self._core.update(now)
+            if output.command is not None:
+                self._interpolator.feed(self._now(), output.command)
         if output.command is not None:
             self._command.publish(conversions.joint_state(self.contract, now, output.command))
         self._status.publish(self._status_message(now, output))
@@ -143,6 +189,23 @@ class TrajectoryControllerNode:
                 self._core.feed_joints(conversions.stamp_of(message), positions)
         except CommandError as error:
             self._warn(error)
+
+    def _on_camera(self, name: str, message: CameraInfo) -> None:
+        with self._lock:
+            self._core.feed_camera(name, conversions.stamp_of(message))
+
+    def _on_emergency_topic(self, _: Empty) -> None:
+        self._emergency_stop("topic control/emergency_stop")
+
+    def _on_emergency_service(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = True, self._emergency_stop("service control/emergency_stop")
+        return response
+
+    def _emergency_stop(self, reason: str) -> str:
+        """Latch: the next command brakes. Returns what is latched, in words."""
+        with self._lock:
+            self._core.request(Mode.ESTOP, reason, self._now())
+        return f"latched ({self._core.supervisor.reason}); only control/set with reset_estop ends it"
 
     def _on_chunk(self, message: ActionChunk) -> None:
         try:
@@ -194,6 +257,12 @@ class TrajectoryControllerNode:
         values |= {f"refused/{key}": count for key, count in core.refused.items()}
         values |= {f"holds/{key}": count for key, count in core.holds.items()}
         values |= {f"limits/{key}": count for key, count in vars(core.limit_counts).items()}
+        values |= {f"age/{name}": age for name, age in core.cameras.ages_s(self._now()).items()}
+        if seams := tuple(core.seams):
+            rate = self.contract.control_rate_hz
+            values |= {"seam/position": max(seam.position for seam in seams)}
+            values |= {"seam/velocity": max(seam.velocity for seam in seams) * rate}
+            values |= {"seam/velocity_without_blending": max(seam.naive_velocity for seam in seams) * rate}
         if self._pacer is not None:
             values |= vars(self._pacer.lateness())
         self._diagnostics.publish(runtime.diagnostics(self.node, level, reason, values))

@@ -1,0 +1,40 @@
+"""From 30 commands a second to the rate of a driver, without leaving the commands' limits."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class CommandInterpolator:
+    """A uniform quadratic B-spline through the commands' neighbourhood.
+
+    Between the midpoints of neighbouring commands p0, p1, p2 (one period T apart) it runs as
+
+        x(s) = (1 - s)^2 / 2 p0 + (1/2 + s (1 - s)) p1 + s^2 / 2 p2,    s from 0 to 1,
+
+    so positions stay among the commands, the velocity goes straight from (p1 - p0) / T to (p2 - p1) / T and the
+    acceleration is (p2 - 2 p1 + p0) / T^2: limits that the commands keep, the curve keeps. It runs one and a half
+    periods behind, and ends on a command that is repeated twice. Straight lines would be one period behind and shake.
+
+    Args:
+        period_s: between two commands.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period_ns = period_s * 1e9
+        self._points: np.ndarray | None = None  # (3, A)
+        self._stamp_ns = 0
+
+    def feed(self, stamp_ns: int, command: np.ndarray) -> None:
+        """The next command (A,). The curve starts at rest at the first one."""
+        previous = np.tile(command, (3, 1)) if self._points is None else self._points
+        self._points, self._stamp_ns = np.vstack([previous[1:], command]), stamp_ns
+
+    def at(self, now_ns: int) -> np.ndarray | None:
+        """(A,) to send now; None before the first command. Without new commands it stays at the end of its curve."""
+        if self._points is None:
+            return None
+        s = min(max((now_ns - self._stamp_ns) / self._period_ns, 0.0), 1.0)
+        weights = np.array([0.5 * (1.0 - s) ** 2, 0.5 + s * (1.0 - s), 0.5 * s * s])
+        setpoint: np.ndarray = weights @ self._points
+        return setpoint
