@@ -44,10 +44,19 @@ class DemoConfig:
     rollouts: int = 100
     """Episodes of the imitation policy, recorded with their successes and failures."""
     rollouts_seed: int = 700_000
+    open_loop: int = 100
+    """Of its episodes, those in which every chunk is played to its end: what commands lead to that see no outcome."""
+    open_loop_seed: int = 720_000
+    open_loop_steps: int = 48
+    corrections: int = 100
+    """Episodes in which an expert takes over from the imitation policy where it is about to fail (DAgger)."""
+    corrections_seed: int = 710_000
     corrupted: int = 200
     """Episodes of an expert that fails on purpose."""
     corrupted_seed: int = 600_000
     corrupted_noise: float = 0.03
+    corrupted_offset: tuple[float, float] = (0.01, 0.06)
+    """Distance by which its grasps miss, m; it never notices, so that its commands do not tell the outcome."""
     corruption_rate: float = 0.75
     noisy: int = 60
     """Episodes of an expert with strong noise: what wild motion leads to."""
@@ -98,22 +107,30 @@ def _data(out: Path, config: DemoConfig) -> tuple[Stage, ...]:
 
 
 def _rollouts(out: Path, config: DemoConfig) -> Stage:
-    bags, result = [out / "bags" / name for name in ("rollouts", "corrupted", "noisy")], out / "rollouts.json"
+    names = ("rollouts", "open_loop", "corrections", "corrupted", "noisy")
+    bags, result = {name: out / "bags" / name for name in names}, out / "rollouts.json"
     rollouts = _evaluate(out / "imitation", config, config.rollouts, config.rollouts_seed)
+    open_loop = _evaluate(out / "imitation", config, config.open_loop, config.open_loop_seed)
+    corrections = _evaluate(out / "imitation", config, config.corrections, config.corrections_seed)
     corrupted = _collect(config, config.corrupted, config.corrupted_seed)
     noisy = _collect(config, config.noisy, config.noisy_seed)
     commands = (
-        (*rollouts, *_flags(record=bags[0], out=result)),
+        (*rollouts, *_flags(record=bags["rollouts"], out=result)),
+        (
+            *open_loop,
+            *("--deployment.replan-steps", str(config.open_loop_steps)),
+            *_flags(record=bags["open_loop"], out=out / "open_loop.json"),
+        ),
+        (*corrections, "--intervene", *_flags(record=bags["corrections"], out=out / "corrections.json")),
         (
             *corrupted,
-            "--noise",
-            "0",
-            str(config.corrupted_noise),
-            *_flags(kind="rollout", corruption_rate=config.corruption_rate, out=bags[1]),
+            *("--blind", "--noise", "0", str(config.corrupted_noise)),
+            *("--grasp-offset", *map(str, config.corrupted_offset)),
+            *_flags(kind="rollout", corruption_rate=config.corruption_rate, out=bags["corrupted"]),
         ),
-        (*noisy, "--noise", *map(str, config.noisy_noise), *_flags(kind="rollout", out=bags[2])),
+        (*noisy, "--noise", *map(str, config.noisy_noise), *_flags(kind="rollout", out=bags["noisy"])),
     )
-    return Stage("collect_rollouts", commands, (*bags, result))
+    return Stage("collect_rollouts", commands, (*bags.values(), result))
 
 
 def _training(out: Path, config: DemoConfig) -> tuple[Stage, ...]:

@@ -2,7 +2,8 @@
 
 From states of the expert's episodes on seeds that no training saw, the simulator executes the expert's chunk and six
 corrupted ones. A pair (expert, corrupted) counts where the bricks really fared differently. What is compared and how is
-fixed by the seeds alone. Writes RUN/world_model.json and clips of imagined beside real frames to RUN/world_model/.
+fixed by the seeds alone. With --own-states, chunks of the policy itself are compared as well, which is harder and what
+self-improvement lives on. Writes RUN/world_model.json and clips of imagined beside real frames to RUN/world_model/.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import torch
 import tyro
 
 from rise_learning import cli
+from rise_learning.evaluation.agent import DeploymentConfig
 from rise_learning.evaluation.counterfactuals import CORRUPTIONS, KINDS, Branch, Comparison, CounterfactualSimulator
+from rise_learning.evaluation.own_chunks import Candidates, own_branches, own_candidates, own_chunk_report
 from rise_learning.evaluation.ranking import ranking_report
 from rise_learning.evaluation.runner import spread
+from rise_learning.policy.checkpoint import load_policy
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import trained_contract
@@ -29,6 +33,8 @@ from rise_worldmodel.visualize import side_by_side, write_video
 
 CLIPS = 4
 """States of which clips are kept."""
+STATES_PER_EPISODE = 3
+"""Of the policy's own episodes."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,16 @@ class Args:
     """States, each of another episode."""
     seed: int = 3_000_000
     """Seed of the first episode; keep these seeds away from those of the bags."""
+    own_states: int = 0
+    """States of the policy's own episodes (three of each) from which its own chunks are compared; 0: none."""
+    own_seed: int = 4_000_000
+    """Seed of the first of those episodes."""
+    candidates: int = 8
+    """Chunks sampled from each of them."""
+    time_shift: float = 0.0
+    """Standard deviation, control steps, by which these chunks come early or late, as in self_improve."""
+    policy: Path | None = None
+    """Policy whose chunks are compared; default: RUN/policy."""
     bricks: int = 1
     dynamics_steps: int = 1
     """Euler steps of the dynamics, as in self_improve."""
@@ -71,15 +87,47 @@ def _compare(
     return _simulator(contract, task, size).compare(*pair)
 
 
-def judge(model: LearnedWorldModel, found: Comparison, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class OwnChunks:
+    """In a worker process: states of the episode of a seed, and the policy's chunks from each."""
+
+    policy_directory: Path
+    setting: tuple
+    candidates: int
+    time_shift: float
+
+    def __call__(self, seed: int) -> list[Candidates]:
+        simulator, deployment = _simulator(*self.setting), DeploymentConfig()
+        policy = load_policy(self.policy_directory, simulator.contract).policy
+        branches = own_branches(simulator, policy, deployment, seed, STATES_PER_EPISODE)
+        return [
+            own_candidates(simulator, policy, deployment, branch, self.candidates, self.time_shift)
+            for branch in branches
+        ]
+
+
+def judge(
+    model: LearnedWorldModel, start: Branch | Comparison, chunks: np.ndarray, frames: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N,) Eq. 2 on imagined frames, (N,) on true frames, and (N, F, V, h, w, 3) the imagined frames."""
-    count = len(found.chunks)
-    context = torch.from_numpy(np.repeat(found.context[None], count, axis=0))
-    state = torch.from_numpy(np.repeat(found.state[None], count, axis=0))
-    texts = [found.instruction] * count
-    imagined = model.imagine(context, state, torch.from_numpy(found.chunks), texts, seed)
-    true = model.advantage(context[:, -1], torch.from_numpy(found.frames), texts)
+    count = len(chunks)
+    context = torch.from_numpy(np.repeat(start.context[None], count, axis=0))
+    state = torch.from_numpy(np.repeat(start.state[None], count, axis=0))
+    texts = [start.instruction] * count
+    imagined = model.imagine(context, state, torch.from_numpy(chunks), texts, seed)
+    true = model.advantage(context[:, -1], torch.from_numpy(frames), texts)
     return imagined.advantage, true, imagined.frames.numpy()
+
+
+def compare_own_chunks(args: Args, model: LearnedWorldModel, setting: tuple) -> dict:
+    """`own_chunk_report` of the policy's chunks by imagination and by true frames."""
+    work = OwnChunks(args.policy or args.run / "policy", setting, args.candidates, args.time_shift)
+    seeds = list(range(args.own_seed, args.own_seed + -(-args.own_states // STATES_PER_EPISODE)))
+    found = spread(work, seeds, workers=args.workers, desc="own chunks", unit="episode")
+    several = [one for each in found for one in each][: args.own_states]
+    judged = [judge(model, one.branch, one.chunks, one.frames, one.branch.seed)[:2] for one in several]
+    imagined, true = (np.stack(column) for column in zip(*judged, strict=True))
+    return own_chunk_report(np.stack([one.good for one in several]), {"imagined": imagined, "true_frames": true})
 
 
 def write_clips(
@@ -120,13 +168,15 @@ def evaluate(args: Args) -> dict:
     compared = spread(partial(_compare, *setting), pairs, workers=args.workers, desc="chunks", unit="state")
     rows, clips = [], []
     for found in compared:
-        imagined, true, frames = judge(model, found, found.seed)
+        imagined, true, frames = judge(model, found, found.chunks, found.frames, found.seed)
         rows.append((imagined, true, found.differs[1:]))
         if found.differs.any() and len(clips) < 2 * CLIPS:
             rate = contract.control_rate_hz / contract.actions_per_frame
             clips += write_clips(args.run / "world_model", found, frames, (imagined, true), rate)
     imagined, true, differs = (np.stack(column) for column in zip(*rows, strict=True))
     report = ranking_report(imagined, true, differs)
+    if args.own_states:
+        report["own_chunks"] = compare_own_chunks(args, model, setting)
     drawn = {"kinds": KINDS, "imagined": imagined.tolist(), "true_frames": true.tolist(), "differs": differs.tolist()}
     write_json(args.run / "world_model.json", {**report, "settings": args, "advantages": drawn, "clips": clips})
     return report
@@ -146,6 +196,17 @@ def show(report: dict) -> None:
     both = ("imagined", "true_frames")
     cells = [_cell(report[f"advantage_auc_{name}"], report[f"interval95_{name}"]) for name in both]
     print(f"{'all':16}{report['pairs_that_differ']:6}" + "".join(cells))
+    if own := report.get("own_chunks"):
+        print(
+            f"own chunks: {own['states']} states x {own['candidates']}, good {own['good_mean']:.1%}, best of them "
+            f"{own['good_any']:.1%}"
+        )
+        for name in both:
+            found_own = own[name]
+            print(
+                f"  chosen by {name:12} AUC {found_own['auc']:.3f}, good {found_own['best']:.1%} "
+                f"(+{found_own['gain']:.3f}, standard error {found_own['gain_se']:.3f})"
+            )
     print(f"{'pooled AUC':22}" + "".join(f"{report[f'pooled_auc_{name}']:11.3f}{'':11}" for name in both))
 
 

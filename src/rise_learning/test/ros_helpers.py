@@ -14,15 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import rclpy
-import torch
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from synthetic import untrained_policy
 
 from rise_learning.policy.checkpoint import save_policy
-from rise_learning.policy.config import PolicyConfig
-from rise_learning.policy.flow_policy import FlowPolicy
 from rise_msgs.srv import SetControl
 from rise_robot.core.contract import Contract, config_path
 
@@ -30,12 +27,8 @@ TINY = Contract.load(config_path("contract_tiny.yaml"))
 
 
 def save_untrained(directory: Path, version: str, seed: int = 0) -> Path:
-    """A small untrained policy that moves all joints: what it does is nonsense, how it is run is not."""
-    torch.manual_seed(seed)
-    config = PolicyConfig(channels=(4, 4, 4), view_features=8, width=32, blocks=1, basis_size=16)
-    policy, ways = FlowPolicy(config), 0.3 * np.random.default_rng(seed).standard_normal((64, 1, TINY.action_dim))
-    policy.basis.fit(ways * np.linspace(0, 1, TINY.chunk_size)[:, None], np.zeros((64, TINY.action_dim)))
-    save_policy(directory, policy, TINY, None, version)
+    """`untrained_policy` in a checkpoint."""
+    save_policy(directory, untrained_policy(TINY, seed=seed), TINY, None, version)
     return directory
 
 

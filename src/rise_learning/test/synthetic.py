@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import torch
 
 from rise_learning.data.episode_set import EpisodeArrays, EpisodeSet
 from rise_learning.policy.config import PolicyConfig
+from rise_learning.policy.flow_policy import FlowPolicy
 from rise_robot.core.contract import Contract, config_path
 
 SIZE = (16, 16)
@@ -69,3 +71,12 @@ def make_set(contract: Contract | None = None) -> EpisodeSet:
         [make_episode(contract, seed) for seed in range(3)]
         + [make_episode(contract, 3, kind="rollout", outcome="failure"), make_episode(contract, 4, kind="rollout")],
     )
+
+
+def untrained_policy(contract: Contract, seed: int = 0) -> FlowPolicy:
+    """A small untrained policy that moves all joints: what it does is nonsense, how it is run is not."""
+    torch.manual_seed(seed)
+    config = PolicyConfig(channels=(4, 4, 4), view_features=8, width=32, blocks=1, basis_size=16)
+    policy, ways = FlowPolicy(config), 0.3 * np.random.default_rng(seed).standard_normal((64, 1, contract.action_dim))
+    policy.basis.fit(ways * np.linspace(0, 1, contract.chunk_size)[:, None], np.zeros((64, contract.action_dim)))
+    return policy.eval()

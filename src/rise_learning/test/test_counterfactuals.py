@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic import untrained_policy
 
 from rise_learning.data.loading import load_bags
+from rise_learning.evaluation.agent import DeploymentConfig
 from rise_learning.evaluation.counterfactuals import KINDS, CounterfactualSimulator, smooth_noise
+from rise_learning.evaluation.own_chunks import own_branches, own_candidates, own_chunk_report
 from rise_learning.evaluation.ranking import paired_rate, pooled_auc, ranking_report, wins
 from rise_robot import collect
 from rise_robot.core.contract import Contract, config_path
@@ -115,3 +118,24 @@ def test_report_of_a_perfect_and_a_reversed_imagination() -> None:
     assert reversed_["correlation"] == pytest.approx(-1.0)
     assert same["pairs_that_differ"] == differs.sum()
     assert same["share_that_differs"] == pytest.approx(differs.mean())
+
+
+def test_own_chunks_start_where_the_policy_is(simulator: CounterfactualSimulator) -> None:
+    """An untrained policy gets nowhere: every brick that was on the belt is still there, whichever chunk is chosen."""
+    policy = untrained_policy(TINY)
+    (branch,) = own_branches(simulator, policy, DeploymentConfig(), SEEDS[0], 1)
+    again = own_branches(simulator, policy, DeploymentConfig(), SEEDS[0], 1)[0]
+    assert np.array_equal(branch.context, again.context) and branch.step == again.step
+    found = own_candidates(simulator, policy, DeploymentConfig(), branch, 3, 0.0)
+    shifted = own_candidates(simulator, policy, DeploymentConfig(), branch, 3, 4.0)
+    assert found.frames.shape == (3, 25, 3, *SIZE, 3) and (found.good == 0).all()
+    assert np.array_equal(found.chunks[:, 0], shifted.chunks[:, 0]) and (found.chunks != shifted.chunks).any()
+
+
+def test_scores_are_judged_within_a_state() -> None:
+    good = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    perfect, useless = good + np.array([[0.0], [5.0], [9.0]]), np.zeros((3, 3))
+    report = own_chunk_report(good, {"perfect": perfect, "useless": useless})
+    assert report["pairs_that_differ"] == 4 and report["good_any"] == pytest.approx(2 / 3)
+    assert report["perfect"]["auc"] == 1.0 and report["perfect"]["best"] == pytest.approx(2 / 3)
+    assert report["useless"]["auc"] == 0.5 and report["useless"]["gain"] == pytest.approx(0.0)

@@ -65,7 +65,8 @@ def test_no_evaluated_scene_was_trained_on() -> None:
     """Ranges of seeds are disjoint, with room for demonstrations that were discarded."""
     c = DemoConfig()
     sizes = [(c.demonstrations_seed, 10 * c.demonstrations), (c.live_seed, c.live_episodes)]
-    sizes += [(c.rollouts_seed, c.rollouts), (c.corrupted_seed, c.corrupted)]
+    sizes += [(c.rollouts_seed, c.rollouts), (c.corrupted_seed, c.corrupted), (c.noisy_seed, c.noisy)]
+    sizes += [(c.open_loop_seed, c.open_loop), (c.corrections_seed, c.corrections)]
     sizes += [(c.evaluation_seed, c.evaluation_episodes), (c.states_seed, c.states)]
     ranges = sorted((seed, seed + count) for seed, count in sizes)
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(ranges))

@@ -110,13 +110,19 @@ class CounterfactualSimulator:
                 snapshots.append((robot.get_state(), expert.get_state()))
             robot.step(expert.action())
         now = int(np.random.default_rng([seed, 2]).integers(len(snapshots)))
-        first = now + 1 - self.contract.context_frames
-        context = np.stack([self._frame(snapshots[max(0, i)][0]) for i in range(first, now + 1)])
         saved, memory = snapshots[now]
         chunk = self._expert_chunk(saved, memory, Corruption(), lambda attempt, phase, rng: attempt)
-        robot.set_state(saved)
-        joints = robot.joint_positions.astype(np.float32)
-        return Branch(seed, saved.step, saved, memory, context, joints, robot.instruction, chunk)
+        found = self.branch_at([state for state, _ in snapshots], now)
+        return replace(found, expert=memory, chunk=chunk)
+
+    def branch_at(self, saved: list[RobotState], now: int) -> Branch:
+        """A branch at `saved[now]` of an episode's states, one a frame; without an expert and its chunk."""
+        first = now + 1 - self.contract.context_frames
+        context = np.stack([self._frame(saved[max(0, i)]) for i in range(first, now + 1)])
+        joints = self.robot.joint_positions.astype(np.float32)
+        nobody = np.empty((0, self.contract.action_dim), np.float32)
+        state = saved[now]
+        return Branch(state.seed, state.step, state, {}, context, joints, self.robot.instruction, nobody)
 
     def compare(self, branch: Branch, other_chunk: np.ndarray) -> Comparison:
         """Execute every kind of chunk from `branch`.
@@ -125,7 +131,7 @@ class CounterfactualSimulator:
             other_chunk: (K, A) the expert's chunk of another episode.
         """
         chunks = np.stack([self._chunk(kind, branch, other_chunk) for kind in KINDS])
-        frames, consequences = zip(*[self._execute(branch, chunk) for chunk in chunks], strict=True)
+        frames, consequences = zip(*[self.execute(branch, chunk) for chunk in chunks], strict=True)
         return Comparison(
             branch.seed,
             branch.step,
@@ -188,7 +194,7 @@ class CounterfactualSimulator:
         index = np.minimum(np.arange(1, self.contract.chunk_size + 1), len(commands) - 1)
         return np.array(commands, dtype=np.float32)[index]
 
-    def _execute(self, branch: Branch, chunk: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    def execute(self, branch: Branch, chunk: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         """True frames (F, V, h, w, 3) of a chunk, and what became of each brick a little later."""
         robot, stride = self.robot, self.contract.actions_per_frame
         robot.set_state(branch.robot)

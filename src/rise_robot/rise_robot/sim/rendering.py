@@ -39,6 +39,7 @@ def choose_backend() -> str | None:
 
 
 BACKEND = choose_backend()
+os.environ.setdefault("LP_NUM_THREADS", "0")  # Mesa's software renderer: for small frames its threads cost a third more
 
 try:
     import mujoco  # after MUJOCO_GL is chosen

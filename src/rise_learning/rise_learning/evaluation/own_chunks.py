@@ -1,0 +1,115 @@
+"""One-step test: chunks of the policy itself from states that it gets into, each executed, filmed, imagined and judged.
+
+Telling an expert's chunk from a corrupted one is easy compared with telling the policy's own chunks apart, and only the
+latter can improve it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent, sample_once
+from rise_learning.evaluation.counterfactuals import UNDECIDED, Branch, CounterfactualSimulator
+from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
+from rise_learning.rl.exploration import time_shifted
+
+GOOD = ("held", "right")
+"""What may have become of a brick after a good chunk."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """N chunks from one state.
+
+    Attributes:
+        branch: the state. chunks: (N, K, A) float32.
+        frames: (N, F, V, h, w, 3) uint8 true frames.
+        good: (N,) share of the bricks that are held or in their bin a little after the chunk.
+    """
+
+    branch: Branch
+    chunks: np.ndarray
+    frames: np.ndarray
+    good: np.ndarray
+
+
+def own_branches(
+    simulator: CounterfactualSimulator, policy: FlowPolicy, deployment: DeploymentConfig, seed: int, count: int
+) -> list[Branch]:
+    """States of one episode of `policy`, drawn evenly from its frames with an undecided brick."""
+    robot, rng = simulator.robot, np.random.default_rng([seed, 4])
+    agent = PolicyAgent(robot, policy, deployment, np.random.default_rng(seed))
+    robot.reset(seed)
+    agent.reset()
+    saved = []
+    while robot.outcome == "running" and set(robot.consequences()) & set(UNDECIDED):
+        if robot.control_step % simulator.contract.actions_per_frame == 0:
+            saved.append(robot.get_state())
+        robot.step(agent.action())
+    chosen = sorted(rng.choice(len(saved), min(count, len(saved)), replace=False).tolist())
+    return [simulator.branch_at(saved, now) for now in chosen]
+
+
+def own_candidates(
+    simulator: CounterfactualSimulator,
+    policy: FlowPolicy,
+    deployment: DeploymentConfig,
+    branch: Branch,
+    count: int,
+    time_shift: float,
+) -> Candidates:
+    """Chunks sampled at `branch`, executed from there to their end.
+
+    Args:
+        time_shift: standard deviation of `time_shifted`, control steps.
+    """
+    rng = np.random.default_rng([branch.seed, branch.step])
+    offsets = [len(branch.context) - 1 + offset for offset in policy.config.history]
+    inputs = PolicyInput(
+        torch.from_numpy(branch.context[offsets])[None].repeat(count, 1, 1, 1, 1, 1),
+        torch.from_numpy(branch.state)[None].repeat(count, 1),
+        [branch.instruction] * count,
+        torch.full((count,), deployment.advantage_bin),
+    )
+    chunks = torch.from_numpy(sample_once(policy, inputs, rng, deployment).copy())
+    if time_shift > 0:
+        shift = torch.from_numpy(rng.normal(0.0, time_shift, count).astype(np.float32))
+        chunks = time_shifted(chunks, inputs.state, shift)
+    executed = [simulator.execute(branch, chunk) for chunk in chunks.numpy()]
+    good = [np.mean([fate in GOOD for fate in consequences]) for _, consequences in executed]
+    return Candidates(branch, chunks.numpy(), np.stack([frames for frames, _ in executed]), np.array(good))
+
+
+def own_chunk_report(good: np.ndarray, scores: dict[str, np.ndarray]) -> dict:
+    """How well scores tell the chunks of one state apart, and what choosing the best one by them would bring.
+
+    Args:
+        good: (S, N) of `Candidates`.
+        scores: by name, (S, N).
+
+    Returns:
+        `good_mean` of all chunks and `good_any`, that of the best by hindsight; per score `auc` over pairs of one state
+        that ended differently, and `best` with `gain` over the mean and its standard error `gain_se`.
+    """
+    better = good[:, :, None] > good[:, None, :]  # (S, N, N)
+    report: dict = {
+        "states": len(good),
+        "candidates": good.shape[1],
+        "pairs_that_differ": int(better.sum()),
+        "good_mean": float(good.mean()),
+        "good_any": float(good.max(1).mean()),
+    }
+    for name, score in scores.items():
+        above = (score[:, :, None] > score[:, None, :]) + 0.5 * (score[:, :, None] == score[:, None, :])
+        best = good.mean(1, where=score == score.max(1, keepdims=True))
+        gain = best - good.mean(1)
+        report[name] = {
+            "auc": float(above[better].mean()) if better.any() else float("nan"),
+            "best": float(best.mean()),
+            "gain": float(gain.mean()),
+            "gain_se": float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else float("nan"),
+        }
+    return report
