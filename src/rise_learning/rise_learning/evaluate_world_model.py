@@ -24,6 +24,7 @@ from rise_learning.evaluation.own_chunks import Candidates, own_branches, own_ca
 from rise_learning.evaluation.ranking import ranking_report
 from rise_learning.evaluation.runner import spread
 from rise_learning.policy.checkpoint import load_policy
+from rise_learning.rl.imagination import Starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import trained_contract
@@ -114,7 +115,7 @@ def judge(
     context = torch.from_numpy(np.repeat(start.context[None], count, axis=0))
     state = torch.from_numpy(np.repeat(start.state[None], count, axis=0))
     texts = [start.instruction] * count
-    imagined = model.imagine(context, state, torch.from_numpy(chunks), texts, seed)
+    imagined = model.imagine(Starts(context, state, texts), torch.from_numpy(chunks), seed)
     true = model.advantage(context[:, -1], torch.from_numpy(frames), texts)
     return imagined.advantage, true, imagined.frames.numpy()
 

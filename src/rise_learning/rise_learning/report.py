@@ -25,6 +25,7 @@ from rise_learning.data.loading import load_bags
 from rise_learning.evaluation import report_figures as figures
 from rise_learning.evaluation.report_page import page, section, table_of
 from rise_learning.evaluation.summary import POLICIES, read, summarize_run
+from rise_learning.rl.imagination import Starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.world_model_io import FILE, load_value, trained_contract, value_of_frames
 from rise_worldmodel.visualize import side_by_side, write_video
@@ -140,7 +141,7 @@ def recorded_clips(run: Path, episodes: EpisodeSet) -> str:
     state = torch.from_numpy(held_out.state[held_out.step_of[g]])
     texts = [held_out.instructions[number] for number in held_out.episode_of[g]]
     context = torch.from_numpy(held_out.context(g, contract.context_frames))
-    imagined = model.imagine(context, state, torch.from_numpy(held_out.chunk(g)), texts, 0)
+    imagined = model.imagine(Starts(context, state, texts), torch.from_numpy(held_out.chunk(g)), 0)
     real = torch.from_numpy(held_out.frames[held_out.future_index(g, contract.frames_per_chunk)])
     true = model.advantage(context[:, -1], real, texts)
     clips = []

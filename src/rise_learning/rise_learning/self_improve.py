@@ -9,23 +9,28 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
 from rise_learning import cli
+from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
-from rise_learning.errors import CheckpointError
+from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.policy.checkpoint import load_policy, save_policy
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.presets import PRESET_NAMES, SelfImprovement, get_preset
 from rise_learning.rl.bins import AdvantageBins
+from rise_learning.rl.imagination import WorldModel
 from rise_learning.rl.labels import label_bins, recorded_advantages
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.rl.self_improvement import SelfImprovementLoop
+from rise_learning.rl.simulated_world_model import SimulatedWorldModel
 from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
+from rise_robot.sim.brick_sorting import BrickSortingConfig
 
 PILOT_STATES = 128
 """Offline states whose imagined advantages set the range of refitted bins."""
@@ -44,6 +49,12 @@ class Args:
     """Policy to improve; OUT/policy (warm-up) when not given."""
     seed: int = 0
     threads: int = 2
+    world_model: Literal["learned", "simulator", "simulated_frames"] = "learned"
+    """learned: dynamics and value of OUT; simulator: physics and its own progress, a perfect world model;
+    simulated_frames: physics and the value of OUT. Those two need bags of the simulator, and
+    --training.chunks-per-start 1."""
+    bricks: int = 1
+    """Bricks of the simulated episodes, where the simulator is the world model."""
     training: SelfImprovement = dataclasses.field(default_factory=SelfImprovement)
 
     @classmethod
@@ -64,7 +75,7 @@ def train(args: Args) -> None:
         value_of_frames(load_value(args.out / "value", episodes.contract), episodes), episodes
     )
     offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, start.bins))
-    world_model = LearnedWorldModel(args.out, episodes.contract, dynamics_steps=settings.dynamics_steps)
+    world_model = build_world_model(args, episodes)
     loop = SelfImprovementLoop(policy, world_model, offline, start.bins, settings, args.seed)
     run = RunDirectory(args.out / "self_improved")
     run.save_config(args=args, policy=policy.config, bins=start.bins)
@@ -94,6 +105,18 @@ def train(args: Args) -> None:
         f"self_improve: {statistics.imagined} imagined chunks, offline share {statistics.offline_share:.3f}, "
         f"{statistics.clipped} advantages outside the bins, per bin {statistics.bins}"
     )
+
+
+def build_world_model(args: Args, episodes: EpisodeSet) -> WorldModel:
+    """The world model asked for."""
+    if args.world_model == "learned":
+        return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=args.training.dynamics_steps)
+    if args.training.chunks_per_start > 1:
+        raise ConfigError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
+    task, judge = BrickSortingConfig(bricks=args.bricks), None
+    if args.world_model == "simulated_frames":
+        judge = LearnedWorldModel(args.out, episodes.contract).advantage
+    return SimulatedWorldModel(episodes, task, judge, workers=args.threads)
 
 
 def refit_once(loop: SelfImprovementLoop, run: RunDirectory) -> None:

@@ -25,8 +25,8 @@ MIDDLE = -0.35
 class JudgeAlike:
     """A world model that finds every chunk equally mediocre."""
 
-    def imagine(self, context, state, chunks, instructions, seed):
-        return Imagined(context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full(len(chunks), MIDDLE))
+    def imagine(self, starts, chunks, seed):
+        return Imagined(starts.context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full(len(chunks), MIDDLE))
 
 
 class Listening(FlowPolicy):

@@ -29,8 +29,8 @@ class Imagined:
 class WorldModel(Protocol):
     """Predicts and judges chunks; states and chunks are in rad and m."""
 
-    def imagine(self, context: Tensor, state: Tensor, chunks: Tensor, instructions: list[str], seed: int) -> Imagined:
-        """From (B, C, V, h, w, 3) uint8 context frames, (B, A) states and (B, K, A) chunks."""
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        """What (B, K, A) chunks lead to from B states."""
         ...
 
 
@@ -41,11 +41,13 @@ class Starts:
     Attributes:
         context: (B, C, V, h, w, 3) uint8, oldest first, the last one is now.
         state: (B, A) float32, rad and m.
+        origin: (B,) global numbers of the recorded frames; None for imagined ones.
     """
 
     context: Tensor
     state: Tensor
     instructions: list[str]
+    origin: np.ndarray | None = None
 
     def repeat(self, times: int) -> Starts:
         """Every state `times` times, copies side by side."""
@@ -53,6 +55,7 @@ class Starts:
             self.context.repeat_interleave(times, 0),
             self.state.repeat_interleave(times, 0),
             [text for text in self.instructions for _ in range(times)],
+            None if self.origin is None else np.repeat(self.origin, times),
         )
 
 
@@ -128,16 +131,13 @@ def imagined_rollout(
         if time_shift > 0:
             shift = torch.from_numpy(rng.normal(0.0, time_shift, len(chunks)).astype(np.float32))
             chunks = time_shifted(chunks, current.state, shift)
-        imagined = world_model.imagine(
-            current.context, current.state, chunks, current.instructions, int(rng.integers(2**31))
-        )
+        imagined = world_model.imagine(current, chunks, int(rng.integers(2**31)))
         group = np.arange(len(chunks)) // candidates
         advantage = imagined.advantage.copy()
         if within_state:
             advantage -= np.repeat(advantage.reshape(-1, candidates).mean(1), candidates)
         found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group))
-        length = current.context.shape[1]
-        current = Starts(imagined.frames[:, -length:], chunks[:, -1], current.instructions)
+        current = Starts(imagined.frames[:, -current.context.shape[1] :], chunks[:, -1], current.instructions)
     images, state, chunks, advantage, depths, groups = zip(*found, strict=True)
     return OnlineSamples(
         torch.cat(images),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rise_learning.rl.imagination import Imagined
+from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 from rise_robot.core.contract import Contract
 from rise_worldmodel.advantage import advantage as eq2
@@ -24,10 +24,12 @@ class LearnedWorldModel:
         )
         self.inputs = load_inputs(run / "dynamics", contract, self.model.dynamics.config)
 
-    def imagine(self, context: Tensor, state: Tensor, chunks: Tensor, instructions: list[str], seed: int) -> Imagined:
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
         seeds = np.random.default_rng(seed).integers(2**62, size=len(chunks)).tolist()
-        told = self.inputs(state, chunks)
-        found = self.model.imagine(context, told.state, told.actions, instructions, maps=told.maps, seeds=seeds)
+        told = self.inputs(starts.state, chunks)
+        found = self.model.imagine(
+            starts.context, told.state, told.actions, starts.instructions, maps=told.maps, seeds=seeds
+        )
         return Imagined(found.frames, found.advantage.float().numpy())
 
     def advantage(self, now: Tensor, frames: Tensor, instructions: list[str]) -> np.ndarray:

@@ -131,6 +131,7 @@ def offline_starts(episodes: EpisodeSet, rng: np.random.Generator, count: int) -
         torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
         torch.from_numpy(episodes.state[episodes.step_of[g]]),
         [texts[number] for number in episodes.episode_of[g]],
+        g,
     )
 
 

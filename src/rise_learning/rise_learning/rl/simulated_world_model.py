@@ -1,0 +1,154 @@
+"""The perfect dynamics: chunks are executed in the simulator, from recorded states that it is brought back to.
+
+Beside the learned world model this tells what the loop loses to imagination: physics with its own progress for a value
+is the ceiling, physics with the learned value model loses what the value model does not see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.errors import DataError
+from rise_learning.evaluation.agent import policy_frames
+from rise_learning.rl.imagination import Imagined, Starts
+from rise_robot.core.contract import Contract
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.robot import RobotState, SimulatedRobot
+
+STRAYED = 0.02
+"""rad or m between replayed and recorded joints from which an episode is not what the simulator makes of it."""
+
+Judge = Callable[[Tensor, Tensor, list[str]], np.ndarray]
+"""Eq. 2 of true frames, as `LearnedWorldModel.advantage`."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Chunks from one recorded state.
+
+    Attributes:
+        states: (t + 1, A) recorded joint positions from the first one to the state.
+        commands: (t, A) the commands between them.
+        chunks: (N, K, A).
+    """
+
+    episode_id: str
+    seed: int
+    states: np.ndarray
+    commands: np.ndarray
+    chunks: np.ndarray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of N chunks: (N,) Eq. 2 with the simulator's progress for V; (N, F, V, h, w, 3) true frames, F = 0 unasked."""
+
+    advantage: np.ndarray
+    frames: np.ndarray
+
+
+@dataclass(frozen=True)
+class ReplayWorker:
+    """Replays and branches in a worker process, which keeps one simulator."""
+
+    contract: Contract
+    task: BrickSortingConfig
+    image_size: tuple[int, int]
+    render: bool
+
+    def __call__(self, replay: Replay) -> Outcome:
+        robot = _robot(self.contract, self.task)
+        saved = self._restore(robot, replay)
+        before = robot.progress()
+        advantages, frames = [], []
+        for chunk in replay.chunks:
+            robot.set_state(saved)
+            progress, seen = self._execute(robot, chunk)
+            advantages.append(np.mean(progress) - before)
+            frames.append(seen)
+        return Outcome(np.array(advantages, np.float32), np.stack(frames))
+
+    def _restore(self, robot: SimulatedRobot, replay: Replay) -> RobotState:
+        """Raises DataError where the recording is not an episode of this simulator and task."""
+        robot.reset(replay.seed)
+        off = np.abs(robot.joint_positions - replay.states[0]).max()
+        for command in replay.commands:
+            if robot.outcome == "running":
+                robot.step(command)
+        off = max(off, np.abs(robot.joint_positions - replay.states[-1]).max())
+        if off > STRAYED:
+            raise DataError(
+                f"episode {replay.episode_id} cannot be replayed: joints end {off:.3f} from where they were recorded. "
+                "The simulator as world model needs bags of rise_robot.collect or evaluate --record, and their --bricks"
+            )
+        return robot.get_state()
+
+    def _execute(self, robot: SimulatedRobot, chunk: np.ndarray) -> tuple[list[float], np.ndarray]:
+        """Progress after every frame, and the frames; the last ones stand for what follows the end of the episode."""
+        stride, progress, frames = self.contract.actions_per_frame, [], []
+        for step, command in enumerate(chunk, start=1):
+            running = robot.outcome == "running"
+            if running:
+                robot.step(command)
+            if step % stride == 0:
+                progress.append(robot.progress())
+                if self.render and (running or not frames):
+                    frames.append(policy_frames(robot.render(), self.contract, self.image_size))
+                elif self.render:
+                    frames.append(frames[-1])
+        empty = np.empty((0, len(self.contract.cameras), *self.image_size, 3), np.uint8)
+        return progress, np.stack(frames) if frames else empty
+
+
+class SimulatedWorldModel:
+    """Drop-in for `LearnedWorldModel` in the loop; one chunk per start state, for imagined ones cannot be replayed.
+
+    Args:
+        episodes: the offline data; a start's `origin` counts its frames.
+        judge: of true frames; None for the simulator's own progress.
+    """
+
+    def __init__(
+        self, episodes: EpisodeSet, task: BrickSortingConfig, judge: Judge | None = None, *, workers: int = 2
+    ) -> None:
+        self.episodes, self.judge = episodes, judge
+        size = episodes.frames.shape[2], episodes.frames.shape[3]
+        self._work = ReplayWorker(episodes.contract, task, size, render=judge is not None)
+        self._pool = ProcessPoolExecutor(workers) if workers > 1 else None
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        """Raises DataError for starts that were not recorded, or cannot be replayed."""
+        if starts.origin is None:
+            raise DataError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
+        groups = np.flatnonzero(np.diff(starts.origin, prepend=-1))  # candidates of one state lie side by side
+        parts = np.split(chunks.numpy(), groups[1:])
+        jobs = [self._replay(int(starts.origin[first]), part) for first, part in zip(groups, parts, strict=True)]
+        found = list(self._pool.map(self._work, jobs) if self._pool else map(self._work, jobs))
+        frames = torch.from_numpy(np.concatenate([outcome.frames for outcome in found]))
+        if self.judge is not None:
+            return Imagined(frames, self.judge(starts.context[:, -1], frames, starts.instructions))
+        return Imagined(frames, np.concatenate([outcome.advantage for outcome in found]))
+
+    def _replay(self, g: int, chunks: np.ndarray) -> Replay:
+        number = int(self.episodes.episode_of[g])
+        episode = self.episodes.episodes[number]
+        step = (g - int(self.episodes.first_frame[number])) * self.episodes.contract.actions_per_frame
+        return Replay(episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], chunks)
+
+
+_ROBOTS: dict[tuple, SimulatedRobot] = {}
+"""Of a worker process."""
+
+
+def _robot(contract: Contract, task: BrickSortingConfig) -> SimulatedRobot:
+    key = (contract.digest, task)
+    if key not in _ROBOTS:
+        _ROBOTS[key] = SimulatedRobot(contract, config=task)
+    return _ROBOTS[key]

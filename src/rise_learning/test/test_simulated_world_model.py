@@ -1,0 +1,71 @@
+"""The simulator as world model: brought back to recorded states, it repeats what was recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.data.loading import load_bags
+from rise_learning.errors import DataError
+from rise_learning.rl.imagination import Starts
+from rise_learning.rl.self_improvement import offline_starts
+from rise_learning.rl.simulated_world_model import SimulatedWorldModel
+from rise_robot import collect
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+
+TINY = Contract.load(config_path("contract_tiny.yaml"))
+ONE = BrickSortingConfig(bricks=1)
+
+
+@pytest.fixture(scope="module")
+def episodes(tmp_path_factory: pytest.TempPathFactory) -> EpisodeSet:
+    path = tmp_path_factory.mktemp("replay")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RISE_CACHE", str(path / "cache"))
+        collect.collect(collect.CollectConfig(episodes=2, seed=5), TINY, path / "bag", progress=False)
+        return load_bags([path / "bag"], (48, 64), workers=1)
+
+
+def starts_at(episodes: EpisodeSet, g: np.ndarray) -> Starts:
+    found = offline_starts(episodes, np.random.default_rng(0), len(g))
+    state = torch.from_numpy(episodes.state[episodes.step_of[g]])
+    context = torch.from_numpy(episodes.context(g, TINY.context_frames))
+    return dataclasses.replace(found, context=context, state=state, origin=g)
+
+
+def frames_gone_by(now: torch.Tensor, frames: torch.Tensor, instructions: list[str]) -> np.ndarray:
+    return (frames.float().mean((1, 2, 3, 4, 5)) - now.float().mean((1, 2, 3, 4))).numpy()
+
+
+def test_the_recorded_chunk_brings_the_recorded_frames(episodes: EpisodeSet) -> None:
+    g = np.array([20, 20, len(episodes) - 40])
+    model = SimulatedWorldModel(episodes, ONE, frames_gone_by, workers=1)
+    starts, chunks = starts_at(episodes, g), torch.from_numpy(episodes.chunk(g))
+    found = model.imagine(starts, chunks, 0)
+    recorded = episodes.frames[episodes.future_index(g, TINY.frames_per_chunk)]
+    assert np.abs(found.frames.numpy().astype(int) - recorded).mean() < 0.3  # commands are kept as float32
+    assert found.advantage == pytest.approx(frames_gone_by(starts.context[:, -1], found.frames, []))
+
+
+def test_progress_tells_going_on_from_standing_still(episodes: EpisodeSet) -> None:
+    """From the middle of a demonstration its own chunk gets further than holding the arms where they are."""
+    g = np.repeat(episodes.first_frame + 25, 2)
+    chunks = episodes.chunk(g)
+    chunks[1::2] = episodes.state[episodes.step_of[g[1::2]]][:, None]
+    found = SimulatedWorldModel(episodes, ONE, workers=1).imagine(starts_at(episodes, g), torch.from_numpy(chunks), 0)
+    assert (found.advantage[::2] > found.advantage[1::2] + 0.02).all()
+
+
+def test_what_cannot_be_replayed_is_refused(episodes: EpisodeSet) -> None:
+    g = np.array([30])
+    chunks = torch.from_numpy(episodes.chunk(g))
+    two = SimulatedWorldModel(episodes, BrickSortingConfig(bricks=2), workers=1)
+    with pytest.raises(DataError, match="cannot be replayed: joints end .* and their --bricks"):
+        two.imagine(starts_at(episodes, g), chunks, 0)
+    with pytest.raises(DataError, match="cannot go on from imagined frames"):
+        two.imagine(dataclasses.replace(starts_at(episodes, g), origin=None), chunks, 0)
