@@ -67,7 +67,8 @@ class ReplayWorker:
         robot = _robot(self.contract, self.task)
         saved = self._restore(robot, replay)
         before = robot.progress()
-        advantages, frames = [], []
+        advantages: list[np.floating] = []
+        frames: list[np.ndarray] = []
         for chunk in replay.chunks:
             robot.set_state(saved)
             progress, seen = self._execute(robot, chunk)
@@ -92,7 +93,9 @@ class ReplayWorker:
 
     def _execute(self, robot: SimulatedRobot, chunk: np.ndarray) -> tuple[list[float], np.ndarray]:
         """Progress after every frame, and the frames; the last ones stand for what follows the end of the episode."""
-        stride, progress, frames = self.contract.actions_per_frame, [], []
+        stride = self.contract.actions_per_frame
+        progress: list[float] = []
+        frames: list[np.ndarray] = []
         for step, command in enumerate(chunk, start=1):
             running = robot.outcome == "running"
             if running:
