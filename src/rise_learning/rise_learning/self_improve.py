@@ -16,7 +16,7 @@ from rise_learning import cli
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import CheckpointError
 from rise_learning.policy.checkpoint import load_policy, save_policy
-from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.policy.interface import Policy
 from rise_learning.presets import PRESET_NAMES, SelfImprovement, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, recorded_advantages
@@ -79,7 +79,7 @@ def train(args: Args) -> None:
     )
     loop.restore(trainer.resumed_extra)
     averaged = trainer.ema.module
-    assert isinstance(averaged, FlowPolicy)
+    assert isinstance(averaged, Policy)
     loop.rollout_policy = averaged
     if settings.refit_bins:
         refit_once(loop, run)

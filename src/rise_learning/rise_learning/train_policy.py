@@ -17,12 +17,12 @@ from rise_learning.data.episode_set import DEMONSTRATION, EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
 from rise_learning.policy.checkpoint import load_policy, save_policy
-from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.policy.interface import Policy
 from rise_learning.presets import PRESET_NAMES, PolicyTraining, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
 from rise_learning.training.loop import Trainer, step_rng
-from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
+from rise_learning.training.policy_training import OfflineSamples, fit_config, new_policy
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
 
@@ -70,19 +70,12 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
     return OfflineSamples.all_frames(episodes, labels), bins, statistics
 
 
-def build(args: Args, samples: OfflineSamples) -> FlowPolicy:
+def build(args: Args, samples: OfflineSamples) -> Policy:
     """The policy of --init, or a fresh one fitted to the samples."""
     contract = samples.episodes.contract
     if args.init is not None:
         return load_policy(args.init, contract).policy
-    config = dataclasses.replace(
-        args.training.policy,
-        action_dim=contract.action_dim,
-        chunk_size=contract.chunk_size,
-        basis_size=min(args.training.policy.basis_size, contract.chunk_size * contract.action_dim),
-        view_groups=view_groups(contract.camera_names),
-        image_size=get_preset(args.preset).image_size,
-    )
+    config = fit_config(args.training.policy, contract, get_preset(args.preset).image_size)
     return new_policy(config, samples, args.seed)
 
 
@@ -111,7 +104,7 @@ def train(args: Args) -> None:
     }
     trainer = Trainer(policy, loss, loop, run, fingerprint=fingerprint)
     averaged = trainer.run(name)
-    assert isinstance(averaged, FlowPolicy)
+    assert isinstance(averaged, Policy)
     save_policy(run.path, averaged, episodes.contract, bins, f"{args.out.name}/{name}@{trainer.step}")
 
 

@@ -12,6 +12,7 @@ from rise_worldmodel.advantage import advantage
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import ConfigError
 from rise_worldmodel.flow_matching import seeded_noise
+from rise_worldmodel.precision import has_bfloat16
 from rise_worldmodel.text import hashed_words
 from rise_worldmodel.value import ValueModel
 
@@ -75,7 +76,7 @@ class CompositionalWorldModel:
         self.dynamics = dynamics.eval().requires_grad_(False)
         self.value = value.eval().requires_grad_(False)
         self.steps, self.value_stride, self.micro_batch = steps, value_stride, micro_batch
-        self.bfloat16 = _has_bfloat16() if bfloat16 is None else bfloat16
+        self.bfloat16 = has_bfloat16(torch.device("cpu")) if bfloat16 is None else bfloat16
 
     @torch.inference_mode()
     def imagine(
@@ -146,7 +147,3 @@ class CompositionalWorldModel:
     def _portions(self, count: int) -> Iterator[slice]:
         for start in range(0, count, self.micro_batch):
             yield slice(start, start + self.micro_batch)
-
-
-def _has_bfloat16() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported())
