@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rise_worldmodel.config import DynamicsConfig, ValueConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import CheckpointError
+from rise_worldmodel.pretrained import compare_keys
 from rise_worldmodel.value import ValueModel
 
 _MODELS: dict[str, tuple[type[Any], type[Any]]] = {
@@ -56,19 +57,8 @@ def load_model(path: str | Path) -> MultiViewDynamics | ValueModel:
 
 def load_weights(model: nn.Module, tensors: dict[str, Tensor], *, source: str) -> None:
     """Copy `tensors` into `model`; every missing, unexpected and mis-shaped key is reported in one CheckpointError."""
-    own = model.state_dict()
-    missing = sorted(set(own) - set(tensors))
-    unexpected = sorted(set(tensors) - set(own))
-    shaped = [
-        f"{name}: {tuple(tensors[name].shape)} in the file, {tuple(own[name].shape)} in the model"
-        for name in sorted(set(own) & set(tensors))
-        if tensors[name].shape != own[name].shape
-    ]
-    if missing or unexpected or shaped:
-        raise CheckpointError(
-            f"{source} does not fit the model:\n  missing: {missing}\n  unexpected: {unexpected}\n"
-            f"  mis-shaped: {shaped}"
-        )
+    own, found = ({name: tuple(t.shape) for name, t in part.items()} for part in (model.state_dict(), tensors))
+    compare_keys(own, found).require_fit(source)
     model.load_state_dict(tensors)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,26 +11,12 @@ from torch import Tensor, nn
 from rise_worldmodel import flow_matching
 from rise_worldmodel.action_encoder import ActionEncoder
 from rise_worldmodel.codec import PatchPcaCodec
-from rise_worldmodel.config import DynamicsConfig
+from rise_worldmodel.config import CodecConfig, DynamicsConfig
 from rise_worldmodel.errors import ShapeError
+from rise_worldmodel.latent_codec import Context, LatentCodec
+from rise_worldmodel.ltx_vae import LtxVaeCodec
+from rise_worldmodel.pretrained import KeyReport, load_pretrained
 from rise_worldmodel.transformer import MultiViewTransformer
-
-
-class Context(NamedTuple):
-    """What the dynamics know of the past: latents (B, V, T, N, channels).
-
-    `motion`: of the context frames, less `still`, T_c groups; `content`: codes of the last frame's patches, T = 1;
-    `still`: latents of the last frame standing still, T = 1.
-    """
-
-    motion: Tensor
-    content: Tensor
-    still: Tensor
-
-    def noisy(self, std: float, generator: torch.Generator | None) -> Context:
-        """With noise on what the network sees, for robustness to blur and artifacts (Sec. III-A)."""
-        motion, content = (part + std * torch.randn(part.shape, generator=generator) for part in self[:2])
-        return Context(motion, content, self.still)
 
 
 class MultiViewDynamics(nn.Module):
@@ -44,8 +31,9 @@ class MultiViewDynamics(nn.Module):
         self.config = config
         rows, columns = config.grid
         codec = config.codec
-        self.codec = PatchPcaCodec(codec)
-        self.actions = ActionEncoder(config, token_dim=config.dim)
+        self.codec: LatentCodec = PatchPcaCodec(codec) if isinstance(codec, CodecConfig) else LtxVaeCodec(codec)
+        caption_channels = config.caption_channels or config.dim
+        self.actions = ActionEncoder(config, token_dim=caption_channels)
         self.context_groups = config.context_groups if config.context_tokens else 0
         motion = 0 if config.context_tokens else codec.channels * config.context_groups
         self.transformer = MultiViewTransformer(
@@ -54,14 +42,18 @@ class MultiViewDynamics(nn.Module):
             num_attention_heads=config.heads,
             attention_head_dim=config.head_dim,
             num_layers=config.layers,
-            caption_channels=config.dim,
+            caption_channels=caption_channels,
             views=config.views,
             cross_view_every=config.cross_view_every,
+            view_modulation=config.view_modulation,
             rotary=config.rope,
+            rotary_scale=config.rotary_scale,
             positions=(self.context_groups + config.future_groups, rows * columns)
             if config.learned_positions
             else None,
         )
+        if config.checkpointing:
+            self.transformer.enable_gradient_checkpointing()
         clean = config.prediction == "clean"
         self.persistence = nn.Parameter(torch.ones(config.views, 1, 1, codec.channels)) if clean else None
 
@@ -71,28 +63,34 @@ class MultiViewDynamics(nn.Module):
         rows, columns = self.config.grid
         return self.config.views, self.config.future_groups, rows * columns, self.config.codec.channels
 
-    def fit_codec(self, frames: Tensor, **options: int) -> None:
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.proj_in.weight.device
+
+    def load_published(self, ge_base: Path, vae: Path) -> tuple[KeyReport, KeyReport]:
+        """Weights of GE-Base and of LTX-Video's VAE, for the sizes of `paper_dynamics`; the action encoder is ours.
+
+        Raises:
+            CheckpointError: any key is missing, unexpected or mis-shaped.
+        """
+        assert isinstance(self.codec, LtxVaeCodec)
+        return load_pretrained(self.transformer, ge_base, ge_base_key), self.codec.load_published(vae)
+
+    def fit_codec(self, frames: Tensor) -> None:
         """Fit the codec to clips (N, F, V, H, W, 3) uint8, once, before training."""
-        self.codec.fit(frames, **options)
+        self.codec.fit(frames)
 
     def encode_future(self, future: Tensor) -> Tensor:
         """Clean latents (B, V, G, N, channels) of future frames (B, F, V, H, W, 3) uint8; may be cached."""
-        return _tokens(self.codec.encode(future))
+        return self.codec.future(future)
 
     def encode_context(self, context: Tensor) -> Context:
         """Conditions from context frames (B, C, V, H, W, 3) uint8."""
-        last = context[:, -1]
-        missing = self.config.context_groups * self.config.codec.frames_per_group - context.shape[1]
-        padded = torch.cat([context, last[:, None].expand(-1, missing, -1, -1, -1, -1)], dim=1)
-        still = _tokens(self.codec.encode_still(last)[:, None])
-        return Context(
-            _tokens(self.codec.encode(padded)) - still, _tokens(self.codec.encode_content(last)[:, None]), still
-        )
+        return self.codec.context(context)
 
     def decode_future(self, context: Tensor, latents: Tensor) -> Tensor:
         """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8."""
-        grid = latents.transpose(1, 2).unflatten(3, self.config.grid)
-        return self.codec.decode(grid, context[:, -1])
+        return self.codec.frames(latents, self.config.grid, context[:, -1])
 
     def loss(
         self,
@@ -115,19 +113,20 @@ class MultiViewDynamics(nn.Module):
             `loss` to minimise, and detached `mse`: squared error of intensities in [0, 1] within the codec's reach.
         """
         self._check(context, actions, state)
+        context, future, actions, state = (self._here(part) for part in (context, future, actions, state))
         with torch.no_grad():
             given = self.encode_context(context)
             clean = self.encode_future(future) if future.dtype == torch.uint8 else future
         config = self.config
         given = given.noisy(config.context_noise, generator)
-        noise = torch.randn(clean.shape, generator=generator)
+        noise = self._here(torch.randn(clean.shape, generator=generator))
         level = flow_matching.sample_noise_levels(
             len(clean),
             mean=config.noise_mean,
             std=config.noise_std,
             pure_noise_share=config.pure_noise_share,
             generator=generator,
-        )
+        ).to(self.device)
         noisy = flow_matching.interpolate(clean, noise, level)
         output = self._network(noisy, level, given, *self.actions(actions, state))
         target = clean if config.prediction == "clean" else noise - clean
@@ -136,8 +135,7 @@ class MultiViewDynamics(nn.Module):
         energy = (clean**2 * weight).sum(-1)
         loss = (error * self._motion_weight(energy)).mean() / weight.sum()
         estimate = output if config.prediction == "clean" else noisy - level.view(-1, 1, 1, 1, 1) * output
-        block = self.codec.basis.shape[0]
-        mse = ((estimate.detach() - clean) ** 2 * weight).sum(-1).mean() / block
+        mse = ((estimate.detach() - clean) ** 2 * weight).sum(-1).mean() / self.codec.numbers_per_latent
         return {"loss": loss, "mse": mse}
 
     @torch.no_grad()
@@ -162,6 +160,7 @@ class MultiViewDynamics(nn.Module):
         self._check(context, actions, state)
         if noise is None:
             noise = torch.randn((len(context), *self.latent_shape), generator=generator)
+        context, actions, state, noise = (self._here(part) for part in (context, actions, state, noise))
         given = self.encode_context(context)
         conditions = self.actions(actions, state)
 
@@ -171,8 +170,12 @@ class MultiViewDynamics(nn.Module):
                 return output
             return flow_matching.velocity_from_clean(noisy, output, level)
 
-        latents = flow_matching.euler(velocity, noise, flow_matching.euler_levels(steps))
+        latents = flow_matching.euler(velocity, noise, self._here(flow_matching.euler_levels(steps)))
         return self.decode_future(context, latents)
+
+    def _here(self, tensor: Tensor | None) -> Any:
+        """`tensor`, which may be absent, on the device of the network."""
+        return None if tensor is None else tensor.to(self.device)
 
     def _network(self, noisy: Tensor, level: Tensor, given: Context, embedding: Tensor, tokens: Tensor) -> Tensor:
         """Output for the future groups (B, V, G, N, channels); context groups are clean (level 0)."""
@@ -210,6 +213,6 @@ class MultiViewDynamics(nn.Module):
             raise ShapeError(f"state must be {(batch, config.action_dim)}, got {tuple(state.shape)}")
 
 
-def _tokens(latents: Tensor) -> Tensor:
-    """(B, G, V, h, w, C) -> (B, V, G, h*w, C)."""
-    return latents.flatten(3, 4).transpose(1, 2)
+def ge_base_key(key: str) -> str | None:
+    """Our name of a key of GE-Base: the same; None for the action expert that GE-Act adds."""
+    return None if key.startswith("action_") else key

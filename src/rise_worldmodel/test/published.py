@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rise_worldmodel.config import DynamicsConfig, LtxVaeConfig, paper_dynamics
 from rise_worldmodel.pi05.config import Pi05Config
 
 VISION = "paligemma_with_expert.paligemma.model.vision_tower.vision_model."
@@ -113,3 +116,51 @@ def write_tokenizer(directory: Path, words: tuple[str, ...]) -> None:
     }
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "tokenizer.json").write_text(json.dumps(content))
+
+
+TINY_VAE: dict[str, object] = {
+    "latent_channels": 8,
+    "block_out_channels": [8, 16, 16, 16],
+    "decoder_block_out_channels": [8, 16, 16, 16],
+    "layers_per_block": [1, 1, 1, 1, 1],
+    "decoder_layers_per_block": [1, 1, 1, 1, 1],
+}
+"""LTX-Video's VAE at small width; its ratios (8 frames, 32x32 pixels) are the published ones."""
+
+
+def tiny_ge_dynamics(**changes: object) -> DynamicsConfig:
+    """GE-Base's layout at small width: four blocks, two views of 32x64, nine future frames."""
+    config = paper_dynamics(3, views=2, chunk_size=18, future_frames=9, vae=LtxVaeConfig(TINY_VAE))
+    small = {"height": 32, "width": 64, "heads": 2, "head_dim": 12, "layers": 4, "caption_channels": 10}
+    return dataclasses.replace(config, context_frames=2, **{**small, **changes})
+
+
+def ge_base_tensors(config: DynamicsConfig) -> dict[str, Tensor]:
+    """What GE-Base holds: LTX's tensors under diffusers' names, the view embedding and its modulation."""
+    dim = config.dim
+    ltx = LTXVideoTransformer3DModel(
+        in_channels=config.codec.channels,
+        out_channels=config.codec.channels,
+        num_attention_heads=config.heads,
+        attention_head_dim=config.head_dim,
+        cross_attention_dim=dim,
+        num_layers=config.layers,
+        caption_channels=config.caption_channels,
+    )
+    views = {
+        "view_embed": torch.randn(config.views, dim),
+        "view_ada.1.weight": torch.randn(6 * dim, dim),
+        "view_ada.1.bias": torch.randn(6 * dim),
+    }
+    return {name: tensor.clone().contiguous() for name, tensor in {**ltx.state_dict(), **views}.items()}
+
+
+def write_vae(directory: Path) -> AutoencoderKLLTXVideo:
+    """The folder `vae` of LTX-Video, with latent statistics that are not the identity."""
+    vae = AutoencoderKLLTXVideo.from_config(TINY_VAE).eval()
+    vae.latents_mean.copy_(torch.linspace(-1, 1, 8))
+    vae.latents_std.copy_(torch.linspace(0.5, 2, 8))
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKLLTXVideo", **TINY_VAE}))
+    save_file(vae.state_dict(), directory / "diffusion_pytorch_model.safetensors")
+    return vae
