@@ -67,14 +67,14 @@ class MultiViewDynamics(nn.Module):
     def device(self) -> torch.device:
         return self.transformer.proj_in.weight.device
 
-    def load_published(self, ge_base: Path, vae: Path) -> tuple[KeyReport, KeyReport]:
-        """Weights of GE-Base and of LTX-Video's VAE, for the sizes of `paper_dynamics`; the action encoder is ours.
+    def load_transformer(self, path: Path) -> KeyReport:
+        """Weights of GE-Base; the action encoder is ours. Raises CheckpointError on any misfit."""
+        return load_pretrained(self.transformer, path, ge_base_key)
 
-        Raises:
-            CheckpointError: any key is missing, unexpected or mis-shaped.
-        """
+    def load_vae(self, path: Path) -> KeyReport:
+        """Weights of LTX-Video's VAE. Raises CheckpointError on any misfit."""
         assert isinstance(self.codec, LtxVaeCodec)
-        return load_pretrained(self.transformer, ge_base, ge_base_key), self.codec.load_published(vae)
+        return self.codec.load_published(path)
 
     def fit_codec(self, frames: Tensor) -> None:
         """Fit the codec to clips (N, F, V, H, W, 3) uint8, once, before training."""

@@ -76,7 +76,7 @@ def test_published_weights_fill_transformer_and_codec(sharded: bool, tmp_path: P
         (tmp_path / "ge").mkdir()
         save_file(tensors, tmp_path / "ge" / "ge_base_fast_v0.1.safetensors")
     model = MultiViewDynamics(dataclasses.replace(config, codec=vae_config(tmp_path / "vae")))
-    reports = model.load_published(tmp_path / "ge", tmp_path / "vae")
+    reports = model.load_transformer(tmp_path / "ge"), model.load_vae(tmp_path / "vae")
     assert all(report.fits and not report.fresh and not report.unused for report in reports)
     for name, tensor in tensors.items():
         torch.testing.assert_close(model.transformer.state_dict()[name], tensor, msg=name)
@@ -88,7 +88,7 @@ def test_the_action_expert_of_ge_act_is_left_out_and_anything_else_is_named(tmp_
     config = tiny_ge_dynamics()
     write_vae(tmp_path / "vae")
     act = write_ge_base(tmp_path / "act", config, **{"action_proj_in.weight": torch.zeros(2, 2)})
-    report, _ = MultiViewDynamics(config).load_published(act, tmp_path / "vae")
+    report = MultiViewDynamics(config).load_transformer(act)
     assert report.unused == ("action_proj_in.weight",)
     wrong = write_ge_base(
         tmp_path / "wrong", config, **{"caption_projection.linear_1.bias": torch.zeros(7), "wings": torch.zeros(1)}
@@ -96,7 +96,7 @@ def test_the_action_expert_of_ge_act_is_left_out_and_anything_else_is_named(tmp_
     with pytest.raises(
         CheckpointError, match=r"unexpected: \['wings'\](.|\n)*caption_projection.linear_1.bias: \(7,\)"
     ):
-        MultiViewDynamics(config).load_published(wrong, tmp_path / "vae")
+        MultiViewDynamics(config).load_transformer(wrong)
 
 
 def test_a_plain_ltx_checkpoint_lacks_the_view_layers(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_plain_ltx_checkpoint_lacks_the_view_layers(tmp_path: Path) -> None:
     tensors = {name: t for name, t in ge_base_tensors(config).items() if not name.startswith("view")}
     save_file(tensors, tmp_path / "ltx.safetensors")
     with pytest.raises(CheckpointError, match=r"missing: \['view_ada.1.bias', 'view_ada.1.weight', 'view_embed'\]"):
-        MultiViewDynamics(config).load_published(tmp_path / "ltx.safetensors", tmp_path / "vae")
+        MultiViewDynamics(config).load_transformer(tmp_path / "ltx.safetensors")
 
 
 def test_latents_are_normalised_on_the_way_in_and_back_on_the_way_out(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as functional
@@ -35,6 +36,14 @@ class Pi05Model(nn.Module):
         self.time_mlp_out = nn.Linear(width, width)
         self.bin_embedding = nn.Embedding(bins + 1, width)
         nn.init.zeros_(self.bin_embedding.weight)
+
+    def unread_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters that the velocity does not depend on: of the prefix's last layer it reads keys and values only."""
+        language = self.backbone.language_model
+        last = language.layers[-1]
+        for module in (last.self_attn.q_proj, last.self_attn.o_proj, last.mlp, last.post_attention_layernorm):
+            yield from module.parameters()
+        yield from language.norm.parameters()
 
     def velocity(self, prefix: Prefix, noisy: Tensor, time: Tensor, bins: Tensor) -> Tensor:
         """dx/dt of a chunk, noise - actions in expectation.
