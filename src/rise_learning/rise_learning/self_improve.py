@@ -22,6 +22,7 @@ from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, recorded_advantages
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.rl.self_improvement import SelfImprovementLoop
+from rise_learning.training import distributed
 from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
@@ -55,16 +56,17 @@ def train(args: Args) -> None:
     """Run the loop and write the improved policy and the counters of the run."""
     cli.use_threads(args.threads)
     settings = args.training
+    device = distributed.start(settings.loop.device)
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
     start = load_policy(args.init or args.out / "policy", episodes.contract)
     if start.bins is None:
         raise CheckpointError(f"{args.init or args.out / 'policy'} has no advantage bins; warm it up with train_policy")
     policy = start.policy.train().requires_grad_(True)
     advantages = recorded_advantages(
-        value_of_frames(load_value(args.out / "value", episodes.contract), episodes), episodes
+        value_of_frames(load_value(args.out / "value", episodes.contract).to(device), episodes), episodes
     )
     offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, start.bins))
-    world_model = LearnedWorldModel(args.out, episodes.contract, dynamics_steps=settings.dynamics_steps)
+    world_model = LearnedWorldModel(args.out, episodes.contract, dynamics_steps=settings.dynamics_steps).to(device)
     loop = SelfImprovementLoop(policy, world_model, offline, start.bins, settings, args.seed)
     run = RunDirectory(args.out / "self_improved")
     run.save_config(args=args, policy=policy.config, bins=start.bins)
@@ -82,8 +84,11 @@ def train(args: Args) -> None:
     assert isinstance(averaged, Policy)
     loop.rollout_policy = averaged
     if settings.refit_bins:
-        refit_once(loop, run)
+        with distributed.main_first():
+            refit_once(loop, run)
     trainer.run("self_improve")
+    if not distributed.is_main():
+        return
     save_policy(run.path, averaged, episodes.contract, loop.bins, f"{args.out.name}/self_improved@{trainer.step}")
     statistics = loop.statistics
     write_json(

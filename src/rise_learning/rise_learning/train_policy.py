@@ -21,6 +21,7 @@ from rise_learning.policy.interface import Policy
 from rise_learning.presets import PRESET_NAMES, PolicyTraining, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
+from rise_learning.training import distributed
 from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, fit_config, new_policy
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
@@ -55,7 +56,8 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
         frames = np.flatnonzero(optimal_frames(episodes))
         bins = AdvantageBins(-1.0, 1.0)
         return OfflineSamples(episodes, frames, np.full(len(frames), bins.top)), bins, {}
-    values = value_of_frames(load_value(args.out / "value", episodes.contract), episodes)
+    model = load_value(args.out / "value", episodes.contract).to(distributed.start(args.training.loop.device))
+    values = value_of_frames(model, episodes)
     advantages = recorded_advantages(values, episodes)
     judged = ~optimal_frames(episodes)
     if not judged.any():
@@ -94,7 +96,7 @@ def train(args: Args) -> None:
     write_json(run.path / "labels.json", statistics)
 
     def loss(step: int) -> dict:
-        inputs, chunks = samples.batch(step_rng(args.seed, step), loop.batch_size, policy.config.history)
+        inputs, chunks = samples.batch(step_rng(args.seed, step), loop.local_batch_size, policy.config.history)
         return {"loss": policy.loss(inputs, chunks).mean()}
 
     fingerprint = {
@@ -105,7 +107,8 @@ def train(args: Args) -> None:
     trainer = Trainer(policy, loss, loop, run, fingerprint=fingerprint)
     averaged = trainer.run(name)
     assert isinstance(averaged, Policy)
-    save_policy(run.path, averaged, episodes.contract, bins, f"{args.out.name}/{name}@{trainer.step}")
+    if distributed.is_main():
+        save_policy(run.path, averaged, episodes.contract, bins, f"{args.out.name}/{name}@{trainer.step}")
 
 
 def main() -> None:

@@ -175,13 +175,25 @@ def test_quantiles_of_the_data_become_one():
 
 
 def test_without_weights_or_with_too_many_joints_it_says_what_to_do(tmp_path):
-    with pytest.raises(ConfigError, match="--training.policy.weights DIR"):
+    with pytest.raises(ConfigError, match="--training.policy.weights: name the local directory of pi0.5"):
         make_policy(weights="")
+    with pytest.raises(ConfigError, match="lost does not exist"):
+        make_policy(weights=str(tmp_path / "lost"))
     with pytest.raises(CheckpointError, match="expected one .safetensors file"):
         make_policy(weights=str(tmp_path))
     small = dataclasses.replace(tiny_pi05(), action_dim=3)
     with pytest.raises(ConfigError, match="14 joints, but pi0.5 knows 3"):
         fit_config(Pi05PolicyConfig(architecture=small), CONTRACT, SIZE)
+
+
+def test_every_parameter_that_is_trained_has_a_gradient():
+    policy = expressive(make_policy(bin_dropout=0.0)).requires_grad_(True).train()
+    inputs, chunks = observations()
+    policy.loss(inputs, chunks).mean().backward()
+    trained = {name for name, p in policy.named_parameters() if p.requires_grad}
+    assert trained == {name for name, p in policy.named_parameters() if p.grad is not None}
+    frozen = {name.split("layers.1.")[-1] for name, p in policy.named_parameters() if not p.requires_grad}
+    assert {"mlp.up_proj.weight", "self_attn.q_proj.weight", "model.backbone.language_model.norm.weight"} < frozen
 
 
 def test_times_favour_noise():

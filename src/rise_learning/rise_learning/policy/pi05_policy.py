@@ -33,6 +33,14 @@ class Pi05Policy(Policy):
         self.config, self.tokenizer = config, tokenizer
         self.normalizer = Normalizer(config.action_dim)
         self.model = Pi05Model(config.architecture, config.bins)
+        self.requires_grad_(True)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Pi05Policy:
+        """As for every module, but what no chunk depends on is never trained: it would never have a gradient."""
+        super().requires_grad_(requires_grad)
+        for parameter in self.model.unread_parameters():
+            parameter.requires_grad_(False)
+        return self
 
     @property
     def device(self) -> torch.device:

@@ -24,6 +24,12 @@ class LearnedWorldModel:
         )
         self.normalizer = load_normalizer(run / "dynamics")
 
+    def to(self, device: torch.device) -> LearnedWorldModel:
+        """Compute on `device`; frames and advantages come back to the CPU."""
+        self.model.dynamics.to(device)
+        self.model.value.to(device)
+        return self
+
     def imagine(self, context: Tensor, state: Tensor, chunks: Tensor, instructions: list[str], seed: int) -> Imagined:
         seeds = np.random.default_rng(seed).integers(2**62, size=len(chunks)).tolist()
         found = self.model.imagine(

@@ -90,7 +90,7 @@ class SelfImprovementLoop:
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Training stage: one batch with the offline share of the settings (Eq. 8)."""
-        rng, size = step_rng(self.seed, step), self.settings.loop.batch_size
+        rng, size = step_rng(self.seed, step), self.settings.loop.local_batch_size
         offline_count = int(np.floor(self.settings.offline_share * size + rng.random()))
         online_count = size - offline_count
         parts = []

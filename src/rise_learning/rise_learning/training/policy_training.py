@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from rise_learning.policy.config import BasePolicyConfig, Pi05PolicyConfig, Poli
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.policy.pi05_policy import Pi05Policy, open_policy
+from rise_learning.training.published import published_directory
 from rise_robot.core.contract import Contract
 
 logger = logging.getLogger(__name__)
@@ -105,14 +105,10 @@ def published_policy(config: Pi05PolicyConfig) -> Pi05Policy:
     """pi0.5 with the weights that its configuration names.
 
     Raises:
-        ConfigError: it names none. CheckpointError: they do not fit.
+        ConfigError: it names none, or a directory that is not there.
+        CheckpointError: they do not fit.
     """
-    if not config.weights:
-        raise ConfigError(
-            "pi0.5 begins with published weights: --training.policy.weights DIR (openpi's PyTorch export or lerobot's "
-            "pi05, and PaliGemma's tokenizer.json), or `random` to train from nothing"
-        )
-    directory = None if config.weights == "random" else Path(config.weights)
+    directory = published_directory(config.weights, "--training.policy.weights", "pi0.5 (openpi or lerobot)")
     policy = open_policy(config, directory)
     if directory is not None:
         logger.info("%s: %s", directory, policy.load_published(directory))
