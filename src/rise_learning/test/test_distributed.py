@@ -15,7 +15,7 @@ import torch
 from distributed_helpers import CONFIG, SAMPLES, imitate
 from safetensors.torch import load_file
 
-from rise_learning.errors import ConfigError
+from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.training import distributed
 from rise_worldmodel.batching import TaskCentricSampler
 
@@ -72,6 +72,11 @@ def test_two_processes_compute_what_one_does_with_two_micro_batches(pair: Path, 
 def test_two_processes_resume_where_they_stopped(pair: Path, name: str) -> None:
     assert_close(weights(pair, name, 0), weights(pair, name, 1), 0)
     assert_close(weights(pair, "straight"), weights(pair, name))
+
+
+def test_another_number_of_processes_does_not_resume(pair: Path) -> None:
+    with pytest.raises(CheckpointError, match="was written by 2 processes, this run has 1"):
+        imitate(pair / "straight", CONFIG)
 
 
 def test_every_process_imagines_its_own_and_finds_it_again(pair: Path) -> None:

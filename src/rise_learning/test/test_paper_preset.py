@@ -10,13 +10,13 @@ from published import TINY_VAE, ge_base_tensors, openpi_tensors, tiny_ge_dynamic
 from safetensors.torch import load_file, save_file
 from synthetic import make_episode, small_contract
 
-from rise_learning import footprint, self_improve, train_dynamics, train_policy, train_value
+from rise_learning import cli, footprint, self_improve, train_dynamics, train_policy, train_value
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.agent import DeploymentConfig, sample_once
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.policy.pi05_policy import Pi05Policy
-from rise_learning.presets import GeBaseModel, Pi05Backbone, get_preset
+from rise_learning.presets import PRESET_NAMES, GeBaseModel, Pi05Backbone, get_preset
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.world_model_io import load_dynamics, load_value
 from rise_worldmodel.config import LtxVaeConfig
@@ -77,9 +77,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for command in COMMANDS:
             patch.setattr(command, "load_bags", lambda paths, size: episodes)
-            patch.setattr(
-                command, "get_preset", lambda name: dataclasses.replace(get_preset(name), image_size=(32, 64))
-            )
+            patch.setattr(command, "get_preset", lambda name: small)
         value, dynamics, policy, improve = (few(command.Args.from_preset("paper"), out) for command in COMMANDS)
         backbone = Pi05Backbone(tiny, str(pi05))
         train_value.train(few(value, out, backbone=backbone, held_out=0.3))
@@ -119,17 +117,29 @@ def test_settings_are_those_of_tables_viii_to_x() -> None:
     preset = get_preset("paper")
     assert preset.image_size == (192, 256)
     dynamics, value, improve = preset.dynamics.loop, preset.value, preset.self_improvement
-    assert (dynamics.learning_rate, dynamics.warmup_steps, dynamics.min_lr_ratio, dynamics.batch_size) == (
-        1e-4,
-        2000,
-        1,
-        64,
-    )
+    assert (dynamics.learning_rate, dynamics.warmup_steps, dynamics.min_lr_ratio) == (1e-4, 2000, 1)
+    assert dynamics.batch_size == value.loop.batch_size == 64
     assert (value.loop.learning_rate, value.loop.steps, value.discount) == (2.5e-5, 50_000, 0.995)
     assert value.progress_only_share * value.loop.steps == 10_000
     loop = improve.loop
     assert (loop.learning_rate, loop.min_lr_ratio, loop.ema_decay, loop.batch_size) == (1e-4, 0.1, 0.995, 64)
     assert (improve.offline_share, improve.chunks_per_start, improve.dynamics_steps) == (0.6, 2, 50)
+
+
+def test_flags_of_a_preset_are_those_of_its_models(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--bags", "b", "--out", "o", "--preset"]
+
+    def parsed(command, *more: str):
+        return cli.parse(command.Args.from_preset, PRESET_NAMES, [*flags, *more]).training
+
+    assert parsed(train_policy, "paper", "--training.policy.weights", "w").policy.weights == "w"
+    assert parsed(train_value, "paper", "--training.backbone.weights", "w").backbone.weights == "w"
+    assert (
+        parsed(train_dynamics, "paper", "--training.model.ge-base", "g", "--training.model.vae", "v").model.vae == "v"
+    )
+    assert parsed(train_policy, "tiny", "--training.policy.width", "96").policy.width == 96
+    with pytest.raises(SystemExit):
+        parsed(train_policy, "tiny", "--training.policy.weights", "w")
 
 
 def test_nobody_trains_large_models_from_nothing_by_accident() -> None:

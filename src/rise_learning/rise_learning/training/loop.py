@@ -151,6 +151,12 @@ class Trainer:
                 f"this run has {self.fingerprint}; "
                 "choose another --out, or delete the directory to start again"
             )
+        processes = meta.get("processes", 1)
+        if processes != distributed.world().size:
+            raise CheckpointError(
+                f"{self.run_directory.checkpoints} was written by {processes} processes, this run has "
+                f"{distributed.world().size}; resume with as many, because each draws its own samples"
+            )
         self.module.load_state_dict(sections["model"])
         self.ema.module.load_state_dict(sections["ema"])
         restore_optimizer(self.optimizer, sections["optimizer"])
@@ -171,7 +177,8 @@ class Trainer:
             "optimizer": flatten_optimizer(self.optimizer),
             **{_extra(rank): tensors for rank, tensors in enumerate(extra)},
         }
-        save_checkpoint(self.run_directory.checkpoints, self.step, sections, {"fingerprint": self.fingerprint})
+        meta = {"fingerprint": self.fingerprint, "processes": distributed.world().size}
+        save_checkpoint(self.run_directory.checkpoints, self.step, sections, meta)
 
     def run(self, description: str) -> nn.Module:
         """Train to the last step with a progress bar; returns the EMA module."""

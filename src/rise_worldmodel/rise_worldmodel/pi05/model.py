@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rise_worldmodel.pi05.backbone import PaliGemmaBackbone, Prefix
 from rise_worldmodel.pi05.config import Pi05Config
-from rise_worldmodel.pi05.gemma import GemmaStack
+from rise_worldmodel.pi05.gemma import GemmaLayer, GemmaStack
 
 MIN_PERIOD, MAX_PERIOD = 4e-3, 4.0
 
@@ -41,6 +41,7 @@ class Pi05Model(nn.Module):
         """Parameters that the velocity does not depend on: of the prefix's last layer it reads keys and values only."""
         language = self.backbone.language_model
         last = language.layers[-1]
+        assert isinstance(last, GemmaLayer)
         for module in (last.self_attn.q_proj, last.self_attn.o_proj, last.mlp, last.post_attention_layernorm):
             yield from module.parameters()
         yield from language.norm.parameters()
