@@ -28,6 +28,7 @@ setup(
             "bench = rise_learning.bench:main",
             "demo = rise_learning.demo:main",
             "evaluate = rise_learning.evaluate:main",
+            "footprint = rise_learning.footprint:main",
             "evaluator = rise_learning.nodes.evaluator:main",
             "evaluate_world_model = rise_learning.evaluate_world_model:main",
             "import_episodes = rise_learning.import_episodes:main",

@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rise_learning.errors import ConfigError
-from rise_learning.policy.config import PolicyConfig
+from rise_learning.policy.config import BasePolicyConfig, Pi05PolicyConfig, PolicyConfig
 from rise_learning.training.loop import LoopConfig
+from rise_worldmodel.pi05.config import Pi05Config
+
+
+@dataclass(frozen=True)
+class ValueBackbone:
+    """Convolutions, one encoder per kind of camera (rise_worldmodel.value)."""
+
+
+@dataclass(frozen=True)
+class Pi05Backbone(ValueBackbone):
+    """PaliGemma out of pi0.5 (rise_worldmodel.pi05.value)."""
+
+    architecture: Pi05Config = field(default_factory=Pi05Config)
+    weights: str = ""
+    """Local directory of published weights, as for the policy; `random` begins without."""
+
+
+@dataclass(frozen=True)
+class DynamicsModel:
+    """The dynamics that two CPU cores can train: patches coded in closed form, a small transformer."""
+
+
+@dataclass(frozen=True)
+class GeBaseModel(DynamicsModel):
+    """GE-Base on LTX-Video 2B with its VAE."""
+
+    ge_base: str = ""
+    """Local safetensors file or directory of GE-Base; `random` begins without."""
+    vae: str = ""
+    """Local folder `vae` of LTX-Video, with its config.json."""
+    heads: int = 32
+    head_dim: int = 64
+    layers: int = 28
+    caption_channels: int = 4096
+    checkpointing: bool = True
+    """Recompute activations in the backward pass."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +60,7 @@ class ValueTraining:
     """Weight of the rubric-state loss, where bags hold rubric events; 0 leaves it out."""
     held_out: float = 0.1
     """Share of the episodes kept for the reported AUC."""
+    backbone: ValueBackbone = field(default_factory=ValueBackbone)
 
 
 @dataclass(frozen=True)
@@ -40,13 +77,14 @@ class DynamicsTraining:
     held_out: float = 0.1
     reported_chunks: int = 96
     """Held-out chunks that the reported PSNR is measured on."""
+    model: DynamicsModel = field(default_factory=DynamicsModel)
 
 
 @dataclass(frozen=True)
 class PolicyTraining:
     """Imitation and warm-up (Sec. III-B, XI-D)."""
 
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    policy: BasePolicyConfig = field(default_factory=PolicyConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=2500, batch_size=64, learning_rate=1e-3))
 
 
@@ -95,8 +133,34 @@ class Preset:
     self_improvement: SelfImprovement
 
 
+def paper() -> Preset:
+    """Tables VIII to X: published weights, one node of eight GPUs.
+
+    What the tables leave open is as in openpi (policy: 30k steps at 2.5e-5; weight decay) and Genie Envisioner.
+    """
+    large = LoopConfig(
+        batch_size=64, weight_decay=1e-10, ema_decay=0.99, warmup_steps=1000, checkpoint_every=2000,
+        device="auto", bfloat16=True, shard_optimizer=True,
+    )  # fmt: skip
+    pi05 = Pi05Config(checkpointing=True)
+    return Preset(
+        "paper",
+        (192, 256),
+        ValueTraining(replace(large, steps=50_000, learning_rate=2.5e-5), backbone=Pi05Backbone(pi05)),
+        DynamicsTraining(
+            replace(large, steps=50_000, learning_rate=1e-4, warmup_steps=2000, min_lr_ratio=1.0, weight_decay=1e-5),
+            model=GeBaseModel(),
+        ),
+        PolicyTraining(Pi05PolicyConfig(architecture=pi05), replace(large, steps=30_000, learning_rate=2.5e-5)),
+        SelfImprovement(
+            replace(large, steps=10_000, learning_rate=1e-4, ema_decay=0.995), flow_steps=10, dynamics_steps=50
+        ),
+    )
+
+
 PRESETS = {
     "tiny": Preset("tiny", (48, 64), ValueTraining(), DynamicsTraining(), PolicyTraining(), SelfImprovement()),
+    "paper": paper(),
 }
 PRESET_NAMES = tuple(PRESETS)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
 import tyro
 
 from rise_learning import cli
@@ -18,7 +19,7 @@ from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.policy.checkpoint import load_policy, save_policy
-from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.policy.interface import Policy
 from rise_learning.presets import PRESET_NAMES, SelfImprovement, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import WorldModel
@@ -26,6 +27,7 @@ from rise_learning.rl.labels import label_bins, recorded_advantages
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel
+from rise_learning.training import distributed
 from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
@@ -66,16 +68,17 @@ def train(args: Args) -> None:
     """Run the loop and write the improved policy and the counters of the run."""
     cli.use_threads(args.threads)
     settings = args.training
+    device = distributed.start(settings.loop.device)
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
     start = load_policy(args.init or args.out / "policy", episodes.contract)
     if start.bins is None:
         raise CheckpointError(f"{args.init or args.out / 'policy'} has no advantage bins; warm it up with train_policy")
     policy = start.policy.train().requires_grad_(True)
     advantages = recorded_advantages(
-        value_of_frames(load_value(args.out / "value", episodes.contract), episodes), episodes
+        value_of_frames(load_value(args.out / "value", episodes.contract).to(device), episodes), episodes
     )
     offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, start.bins))
-    world_model = build_world_model(args, episodes)
+    world_model = build_world_model(args, episodes, device)
     loop = SelfImprovementLoop(policy, world_model, offline, start.bins, settings, args.seed)
     run = RunDirectory(args.out / "self_improved")
     run.save_config(args=args, policy=policy.config, bins=start.bins)
@@ -90,11 +93,14 @@ def train(args: Args) -> None:
     )
     loop.restore(trainer.resumed_extra)
     averaged = trainer.ema.module
-    assert isinstance(averaged, FlowPolicy)
+    assert isinstance(averaged, Policy)
     loop.rollout_policy = averaged
     if settings.refit_bins:
-        refit_once(loop, run)
+        with distributed.main_first():
+            refit_once(loop, run)
     trainer.run("self_improve")
+    if not distributed.is_main():
+        return
     save_policy(run.path, averaged, episodes.contract, loop.bins, f"{args.out.name}/self_improved@{trainer.step}")
     statistics = loop.statistics
     write_json(
@@ -107,15 +113,16 @@ def train(args: Args) -> None:
     )
 
 
-def build_world_model(args: Args, episodes: EpisodeSet) -> WorldModel:
+def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) -> WorldModel:
     """The world model asked for."""
     if args.world_model == "learned":
-        return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=args.training.dynamics_steps)
+        steps = args.training.dynamics_steps
+        return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=steps).to(device)
     if args.training.chunks_per_start > 1:
         raise ConfigError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
     task, judge = BrickSortingConfig(bricks=args.bricks), None
     if args.world_model == "simulated_frames":
-        judge = LearnedWorldModel(args.out, episodes.contract).advantage
+        judge = LearnedWorldModel(args.out, episodes.contract).to(device).advantage
     return SimulatedWorldModel(episodes, task, judge, workers=args.threads)
 
 

@@ -6,6 +6,7 @@ Starts from the pre-trained base that ships with the project where it fits the c
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +20,22 @@ from rise_learning.data.dynamics_inputs import DynamicsInputs, Told
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
-from rise_learning.presets import PRESET_NAMES, DynamicsTraining, get_preset
+from rise_learning.presets import PRESET_NAMES, DynamicsModel, DynamicsTraining, GeBaseModel, get_preset
+from rise_learning.training import distributed
 from rise_learning.training.base import find_base
 from rise_learning.training.loop import Trainer, step_seed
+from rise_learning.training.published import published_directory
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import save_trained
+from rise_robot.core.contract import Contract
 from rise_robot.sim.control_maps import can_draw
 from rise_worldmodel.batching import TaskCentricSampler
-from rise_worldmodel.config import DynamicsConfig
+from rise_worldmodel.config import DynamicsConfig, LtxVaeConfig, paper_dynamics
 from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.ltx_vae import vae_config
 from rise_worldmodel.metrics import dynamics_report
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,11 +67,11 @@ class DynamicsObjective:
         tasks = [episodes.episodes[number].task for number in episodes.episode_of[self.complete]]
         settings = args.training
         self.sampler = TaskCentricSampler(
-            tasks, settings.loop.batch_size, tasks_per_batch=settings.tasks_per_batch, seed=args.seed
+            tasks, settings.loop.local_batch_size, tasks_per_batch=settings.tasks_per_batch, seed=args.seed
         )
 
     def __call__(self, step: int) -> dict[str, Tensor]:
-        g = self.complete[self.sampler.batch(step)]
+        g = self.complete[self.sampler.batch(distributed.draw_number(step))]
         generator = torch.Generator().manual_seed(step_seed(self.seed, step))
         context, future, told = clip(self.episodes, g, self.inputs)
         return self.model.loss(context, future, told.actions, told.state, maps=told.maps, generator=generator)
@@ -90,29 +97,63 @@ def clip(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> tuple[T
 
 
 def new_dynamics(
-    episodes: EpisodeSet, image_size: tuple[int, int], seed: int, *, control_maps: bool = True
+    episodes: EpisodeSet,
+    image_size: tuple[int, int],
+    seed: int,
+    choice: DynamicsModel | None = None,
+    *,
+    control_maps: bool = True,
 ) -> tuple[MultiViewDynamics, DynamicsInputs]:
-    """Fresh dynamics for the contract of `episodes`, with codec and conditions fitted to them.
+    """Dynamics for the contract of `episodes`, with codec and conditions fitted to them, or published weights.
 
     Args:
-        control_maps: where the cell of the contract is known.
+        control_maps: where the cell of the contract is known; published dynamics go without.
     """
     contract = episodes.contract
     torch.manual_seed(seed)
-    config = DynamicsConfig(
-        views=len(contract.cameras),
-        height=image_size[0],
-        width=image_size[1],
-        action_dim=contract.action_dim,
-        chunk_size=contract.chunk_size,
-        future_frames=contract.frames_per_chunk,
-        context_frames=contract.context_frames,
-        control_maps=control_maps and can_draw(contract),
-    )
-    model, inputs = MultiViewDynamics(config), DynamicsInputs.fit(episodes, config)
+    if isinstance(choice, GeBaseModel):
+        model = published_dynamics(choice, contract, image_size)
+    else:
+        model = MultiViewDynamics(
+            DynamicsConfig(
+                views=len(contract.cameras),
+                height=image_size[0],
+                width=image_size[1],
+                action_dim=contract.action_dim,
+                chunk_size=contract.chunk_size,
+                future_frames=contract.frames_per_chunk,
+                context_frames=contract.context_frames,
+                control_maps=control_maps and can_draw(contract),
+            )
+        )
+    inputs = DynamicsInputs.fit(episodes, model.config)
     g = np.random.default_rng(seed).permutation(complete_chunks(episodes))[:512]
     model.fit_codec(torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]))
     return model, inputs
+
+
+def published_dynamics(choice: GeBaseModel, contract: Contract, image_size: tuple[int, int]) -> MultiViewDynamics:
+    """GE-Base and LTX-Video's VAE, from the directories that `choice` names. Raises ConfigError or CheckpointError."""
+    weights = published_directory(choice.ge_base, "--training.model.ge-base", "GE-Base (Genie Envisioner)")
+    vae = published_directory(choice.vae, "--training.model.vae", "the folder `vae` of LTX-Video")
+    config = paper_dynamics(
+        contract.action_dim,
+        views=len(contract.cameras),
+        chunk_size=contract.chunk_size,
+        future_frames=contract.frames_per_chunk,
+        vae=LtxVaeConfig() if vae is None else vae_config(vae),
+    )
+    sizes = {
+        name: getattr(choice, name) for name in ("heads", "head_dim", "layers", "caption_channels", "checkpointing")
+    }
+    config = dataclasses.replace(
+        config, height=image_size[0], width=image_size[1], context_frames=contract.context_frames, **sizes
+    )
+    model = MultiViewDynamics(config)
+    for directory, load in ((weights, model.load_transformer), (vae, model.load_vae)):
+        if directory is not None:
+            logger.info("%s: %s", directory, load(directory))
+    return model
 
 
 def train(args: Args) -> None:
@@ -123,7 +164,8 @@ def train(args: Args) -> None:
     training, held_out = episodes.split(settings.held_out, args.seed)
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     base = find_base(args.base, episodes.contract, size)
-    model, inputs = base or new_dynamics(training, size, args.seed, control_maps=settings.control_maps)
+    choice = settings.model
+    model, inputs = base or new_dynamics(training, size, args.seed, choice, control_maps=settings.control_maps)
     run = RunDirectory(args.out / "dynamics")
     run.save_config(args=args, model=model.config, from_base=base is not None)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
@@ -132,6 +174,8 @@ def train(args: Args) -> None:
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
     averaged = trainer.run("dynamics")
     assert isinstance(averaged, MultiViewDynamics)
+    if not distributed.is_main():
+        return
     save_trained(run.path, averaged, episodes.contract, **inputs.texts())
     context, future, told = clip(held_out, chosen, inputs)
     metrics = dynamics_report(averaged, context, future, told.actions, told.state, maps=told.maps, seed=args.seed)

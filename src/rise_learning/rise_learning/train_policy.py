@@ -17,12 +17,13 @@ from rise_learning.data.episode_set import DEMONSTRATION, EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
 from rise_learning.policy.checkpoint import load_policy, save_policy
-from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.policy.interface import Policy
 from rise_learning.presets import PRESET_NAMES, PolicyTraining, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
+from rise_learning.training import distributed
 from rise_learning.training.loop import Trainer, step_rng
-from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
+from rise_learning.training.policy_training import OfflineSamples, fit_config, new_policy
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
 
@@ -55,7 +56,8 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
         frames = np.flatnonzero(optimal_frames(episodes))
         bins = AdvantageBins(-1.0, 1.0)
         return OfflineSamples(episodes, frames, np.full(len(frames), bins.top)), bins, {}
-    values = value_of_frames(load_value(args.out / "value", episodes.contract), episodes)
+    model = load_value(args.out / "value", episodes.contract).to(distributed.start(args.training.loop.device))
+    values = value_of_frames(model, episodes)
     advantages = recorded_advantages(values, episodes)
     judged = ~optimal_frames(episodes)
     if not judged.any():
@@ -70,19 +72,12 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
     return OfflineSamples.all_frames(episodes, labels), bins, statistics
 
 
-def build(args: Args, samples: OfflineSamples) -> FlowPolicy:
+def build(args: Args, samples: OfflineSamples) -> Policy:
     """The policy of --init, or a fresh one fitted to the samples."""
     contract = samples.episodes.contract
     if args.init is not None:
         return load_policy(args.init, contract).policy
-    config = dataclasses.replace(
-        args.training.policy,
-        action_dim=contract.action_dim,
-        chunk_size=contract.chunk_size,
-        basis_size=min(args.training.policy.basis_size, contract.chunk_size * contract.action_dim),
-        view_groups=view_groups(contract.camera_names),
-        image_size=get_preset(args.preset).image_size,
-    )
+    config = fit_config(args.training.policy, contract, get_preset(args.preset).image_size)
     return new_policy(config, samples, args.seed)
 
 
@@ -101,7 +96,7 @@ def train(args: Args) -> None:
     write_json(run.path / "labels.json", statistics)
 
     def loss(step: int) -> dict:
-        inputs, chunks = samples.batch(step_rng(args.seed, step), loop.batch_size, policy.config.history)
+        inputs, chunks = samples.batch(step_rng(args.seed, step), loop.local_batch_size, policy.config.history)
         return {"loss": policy.loss(inputs, chunks).mean()}
 
     fingerprint = {
@@ -111,8 +106,9 @@ def train(args: Args) -> None:
     }
     trainer = Trainer(policy, loss, loop, run, fingerprint=fingerprint)
     averaged = trainer.run(name)
-    assert isinstance(averaged, FlowPolicy)
-    save_policy(run.path, averaged, episodes.contract, bins, f"{args.out.name}/{name}@{trainer.step}")
+    assert isinstance(averaged, Policy)
+    if distributed.is_main():
+        save_policy(run.path, averaged, episodes.contract, bins, f"{args.out.name}/{name}@{trainer.step}")
 
 
 def main() -> None:

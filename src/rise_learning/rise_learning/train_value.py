@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,20 @@ from rise_learning.data.episode_set import DEMONSTRATION, EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
 from rise_learning.evaluation.statistics import auc
-from rise_learning.presets import PRESET_NAMES, ValueTraining, get_preset
+from rise_learning.presets import PRESET_NAMES, Pi05Backbone, ValueTraining, get_preset
+from rise_learning.training import distributed
 from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import view_groups
+from rise_learning.training.published import published_directory
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import save_trained, value_of_frames
 from rise_worldmodel.config import ValueConfig
 from rise_worldmodel.losses import auxiliary_loss, progress_loss, td_loss, td_target
-from rise_worldmodel.value import ValueModel
+from rise_worldmodel.pi05.tokenizer import load_tokenizer
+from rise_worldmodel.pi05.value import Pi05Value, Pi05ValueConfig
+from rise_worldmodel.value import ValueFunction, ValueModel
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class ValueObjective:
     """Loss of one step: progress on successful demonstrations, TD on every episode whose outcome is known."""
 
     def __init__(
-        self, model: ValueModel, episodes: EpisodeSet, rubric: RubricClasses, settings: ValueTraining, seed: int
+        self, model: ValueFunction, episodes: EpisodeSet, rubric: RubricClasses, settings: ValueTraining, seed: int
     ) -> None:
         self.model, self.episodes, self.settings, self.seed = model, episodes, settings, seed
         demonstrated = episodes.frames_of(DEMONSTRATION, "success")
@@ -64,19 +71,21 @@ class ValueObjective:
         self.success = np.array([episode.outcome == "success" for episode in episodes.episodes])
 
     def __call__(self, step: int) -> dict[str, Tensor]:
-        settings, half = self.settings, self.settings.loop.batch_size // 2
+        settings, half = self.settings, self.settings.loop.local_batch_size // 2
         rng = step_rng(self.seed, step)
         with_td = step >= settings.progress_only_share * settings.loop.steps
         g = np.concatenate([rng.choice(self.demonstrated, half), rng.choice(self.judged, half)])
         output = self.model(*self._inputs(g))
         expert = torch.arange(len(g)) < half
-        metrics = {"progress": progress_loss(output.value, torch.from_numpy(self.episodes.progress(g)), expert)}
+        progress = torch.from_numpy(self.episodes.progress(g)).to(output.value.device)
+        metrics = {"progress": progress_loss(output.value, progress, expert.to(output.value.device))}
         metrics["loss"] = metrics["progress"]
         if with_td:
             metrics["td"] = td_loss(output.value[half:], self._targets(g[half:]))
             metrics["loss"] = metrics["loss"] + settings.td_weight * metrics["td"]
         if self.rubric is not None:
-            metrics["auxiliary"] = auxiliary_loss(output.auxiliary, torch.from_numpy(self.rubric[g]))
+            classes = torch.from_numpy(self.rubric[g]).to(output.auxiliary.device)
+            metrics["auxiliary"] = auxiliary_loss(output.auxiliary, classes)
             metrics["loss"] = metrics["loss"] + settings.auxiliary_weight * metrics["auxiliary"]
         return metrics
 
@@ -90,8 +99,8 @@ class ValueObjective:
             next_value = self.model(*self._inputs(following)).value
         return td_target(
             next_value,
-            torch.from_numpy(following == g),
-            torch.from_numpy(self.success[self.episodes.episode_of[g]]),
+            torch.from_numpy(following == g).to(next_value.device),
+            torch.from_numpy(self.success[self.episodes.episode_of[g]]).to(next_value.device),
             gamma=self.settings.discount,
             failure_reward=self.settings.failure_reward,
         )
@@ -111,7 +120,24 @@ def value_config(episodes: EpisodeSet, rubric: RubricClasses, image_size: tuple[
     )
 
 
-def success_against_failure(model: ValueModel, episodes: EpisodeSet) -> dict[str, float]:
+def new_value(
+    episodes: EpisodeSet, rubric: RubricClasses, settings: ValueTraining, image_size: tuple[int, int], seed: int
+) -> ValueFunction:
+    """A value model for the contract of `episodes`, on published weights where the preset has them."""
+    torch.manual_seed(seed)
+    small, backbone = value_config(episodes, rubric, image_size), settings.backbone
+    if not isinstance(backbone, Pi05Backbone):
+        return ValueModel(small)
+    auxiliary_dim = small.auxiliary_dim if settings.auxiliary_weight > 0 else 0
+    config = Pi05ValueConfig(small.views, small.height, small.width, auxiliary_dim, architecture=backbone.architecture)
+    directory = published_directory(backbone.weights, "--training.backbone.weights", "pi0.5 (openpi or lerobot)")
+    model = Pi05Value(config, load_tokenizer(directory, backbone.architecture))
+    if directory is not None:
+        logger.info("%s: %s", directory, model.load_published(directory))
+    return model
+
+
+def success_against_failure(model: ValueFunction, episodes: EpisodeSet) -> dict[str, float]:
     """AUC of V at the last frame, and of its mean over the episode, between successes and failures."""
     values = value_of_frames(model, episodes)
     success = np.array([episode.outcome == "success" for episode in episodes.episodes])
@@ -131,8 +157,7 @@ def train(args: Args) -> None:
     episodes = load_bags(list(args.bags), size)
     training, held_out = episodes.split(settings.held_out, args.seed)
     rubric = episodes.rubric_classes()
-    torch.manual_seed(args.seed)
-    model = ValueModel(value_config(episodes, rubric, size))
+    model = new_value(training, rubric, settings, size, args.seed)
     run = RunDirectory(args.out / "value")
     run.save_config(args=args, model=model.config)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
@@ -140,7 +165,9 @@ def train(args: Args) -> None:
     objective = ValueObjective(model, training, rubric, settings, args.seed)
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
     averaged = trainer.run("value")
-    assert isinstance(averaged, ValueModel)
+    assert isinstance(averaged, ValueFunction)
+    if not distributed.is_main():
+        return
     save_trained(run.path, averaged, episodes.contract)
     metrics = success_against_failure(averaged, held_out)
     write_json(run.path / "held_out.json", metrics)

@@ -30,10 +30,13 @@ class ActionEncoder(nn.Module):
         """Normalised actions (B, K, A) and state (B, A) -> group embeddings (B, T, d), tokens (B, F, token_dim).
 
         A group sees its own actions, the last one before it (the state, for the first), the chunk's mean so far and
-        the state; context groups have a learned embedding.
+        the state; context groups have a learned embedding. Where the codec's first group covers one frame (a causal
+        video VAE), it sees that frame's actions over and over.
         """
         batch, groups = len(actions), self.config.future_groups
-        grouped = actions.view(batch, groups, -1, self.config.action_dim)
+        lead = groups * self.config.codec.frames_per_group - self.config.future_frames
+        first = actions[:, : self.config.actions_per_frame].repeat(1, lead, 1)
+        grouped = torch.cat([first, actions], dim=1).view(batch, groups, -1, self.config.action_dim)
         before = torch.cat([actions[:, :1] if state is None else state[:, None], grouped[:, :-1, -1]], dim=1)
         so_far = grouped.mean(2).cumsum(1) / torch.arange(1, groups + 1, device=actions.device)[:, None]
         parts = [grouped.flatten(2), before, so_far]

@@ -6,69 +6,68 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from rise_worldmodel.config import DynamicsConfig, ValueConfig
+from rise_worldmodel.config import Config, DynamicsConfig, ValueConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import CheckpointError
-from rise_worldmodel.value import ValueModel
+from rise_worldmodel.pi05.tokenizer import load_tokenizer
+from rise_worldmodel.pi05.value import Pi05Value, Pi05ValueConfig
+from rise_worldmodel.pretrained import compare_keys
+from rise_worldmodel.value import ValueFunction, ValueModel
 
-_MODELS: dict[str, tuple[type[Any], type[Any]]] = {
-    "dynamics": (DynamicsConfig, MultiViewDynamics),
-    "value": (ValueConfig, ValueModel),
-}
+_CONFIGS: dict[str, type[Config]] = {"dynamics": DynamicsConfig, "value": ValueConfig, "pi05_value": Pi05ValueConfig}
 
 
 def save_model(
     path: str | Path,
-    model: MultiViewDynamics | ValueModel,
+    model: MultiViewDynamics | ValueFunction,
     *,
     metadata: dict[str, str] | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write weights and configuration to `path` (.safetensors).
+    """Write weights and configuration to `path` (.safetensors), and beside it what the model keeps elsewhere.
 
     Args:
         metadata: texts of the caller, for example the robot's contract; returned by `read_metadata`.
         dtype: of the stored weights, torch.float16 to halve the file; loading always gives float32.
     """
-    kind = next(name for name, (_, cls) in _MODELS.items() if isinstance(model, cls))
+    kind = next(name for name, config in _CONFIGS.items() if isinstance(model.config, config))
     tensors = {name: _stored(tensor, dtype) for name, tensor in model.state_dict().items()}
     texts = {"kind": kind, "config": json.dumps(model.config.to_dict()), **(metadata or {})}
     write_atomically(Path(path), save(tensors, metadata=texts))
+    if isinstance(model, ValueFunction):
+        model.save_assets(Path(path).parent)
 
 
-def load_model(path: str | Path) -> MultiViewDynamics | ValueModel:
+def load_model(path: str | Path) -> MultiViewDynamics | ValueFunction:
     """The model of `save_model`, in evaluation mode. Raises CheckpointError naming every key that does not fit."""
     metadata = read_metadata(path)
-    if metadata.get("kind") not in _MODELS:
-        raise CheckpointError(f"{path} holds {metadata.get('kind')!r}, expected one of {sorted(_MODELS)}")
-    config_type, model_type = _MODELS[metadata["kind"]]
-    model = model_type(config_type.from_dict(json.loads(metadata["config"])))
+    if metadata.get("kind") not in _CONFIGS:
+        raise CheckpointError(f"{path} holds {metadata.get('kind')!r}, expected one of {sorted(_CONFIGS)}")
+    model = _build(_CONFIGS[metadata["kind"]].from_dict(json.loads(metadata["config"])), Path(path).parent)
     load_weights(model, _tensors(path), source=str(path))
     return model.eval()
 
 
+def _build(config: Config, directory: Path) -> MultiViewDynamics | ValueFunction:
+    """A model of this configuration; `directory` holds what it keeps beside its weights."""
+    if isinstance(config, DynamicsConfig):
+        return MultiViewDynamics(config)
+    if isinstance(config, Pi05ValueConfig):
+        return Pi05Value(config, load_tokenizer(directory, config.architecture))
+    assert isinstance(config, ValueConfig)
+    return ValueModel(config)
+
+
 def load_weights(model: nn.Module, tensors: dict[str, Tensor], *, source: str) -> None:
     """Copy `tensors` into `model`; every missing, unexpected and mis-shaped key is reported in one CheckpointError."""
-    own = model.state_dict()
-    missing = sorted(set(own) - set(tensors))
-    unexpected = sorted(set(tensors) - set(own))
-    shaped = [
-        f"{name}: {tuple(tensors[name].shape)} in the file, {tuple(own[name].shape)} in the model"
-        for name in sorted(set(own) & set(tensors))
-        if tensors[name].shape != own[name].shape
-    ]
-    if missing or unexpected or shaped:
-        raise CheckpointError(
-            f"{source} does not fit the model:\n  missing: {missing}\n  unexpected: {unexpected}\n"
-            f"  mis-shaped: {shaped}"
-        )
+    own, found = ({name: tuple(t.shape) for name, t in part.items()} for part in (model.state_dict(), tensors))
+    compare_keys(own, found).require_fit(source)
     model.load_state_dict(tensors)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rise_worldmodel.config import CodecConfig
 from rise_worldmodel.errors import ShapeError
+from rise_worldmodel.latent_codec import Context, LatentCodec, to_grid, to_tokens
 
 PORTION = 4
 """Clips worked on at a time: intermediate blocks stay near the cache, three times faster than a batch at once."""
@@ -15,7 +16,7 @@ STILL = 5
 """Change of a decoded intensity (of 255) against the reference up to which the reference's own value is kept."""
 
 
-class PatchPcaCodec(nn.Module):
+class PatchPcaCodec(LatentCodec):
     """Principal components of (frames_per_group, patch, patch, 3) blocks, in units of [0, 1] intensities.
 
     `fit` once on training clips; the components live in the state dict. Decoding beside a `reference` frame (the last
@@ -59,6 +60,23 @@ class PatchPcaCodec(nn.Module):
     def _assign(self, prefix: str, basis: Tensor, mean: Tensor, scale: Tensor) -> None:
         for name, value in (("basis", basis), ("mean", mean), ("scale", scale)):
             getattr(self, prefix + name).copy_(value)
+
+    def future(self, frames: Tensor) -> Tensor:
+        return to_tokens(self.encode(frames))
+
+    def context(self, frames: Tensor) -> Context:
+        """The last frame is repeated to fill its group; `motion` is what differs from standing still."""
+        last, n = frames[:, -1], self.config.frames_per_group
+        padded = torch.cat([frames, last[:, None].expand(-1, -frames.shape[1] % n, -1, -1, -1, -1)], dim=1)
+        still = to_tokens(self.encode_still(last)[:, None])
+        motion = to_tokens(self.encode(padded)) - still
+        return Context(motion, self.content(last), still)
+
+    def content(self, frame: Tensor) -> Tensor:
+        return to_tokens(self.encode_content(frame)[:, None])
+
+    def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
+        return self.decode(to_grid(latents, grid), last)
 
     def encode(self, frames: Tensor) -> Tensor:
         """(B, F, V, H, W, 3) uint8 -> (B, G, V, h, w, channels)."""
@@ -116,6 +134,11 @@ class PatchPcaCodec(nn.Module):
     def pixel_weight(self) -> Tensor:
         """(channels,) such that the weighted sum of squared latent errors is a squared error of intensities."""
         return self.scale**2
+
+    @property
+    def numbers_per_latent(self) -> int:
+        """Intensities of a block."""
+        return self.basis.shape[0]
 
     def _blocks(self, frames: Tensor) -> Tensor:
         """(B, F, V, H, W, 3) uint8 -> (B, G, V, h, w, P) float32 in intensities of 0..255."""

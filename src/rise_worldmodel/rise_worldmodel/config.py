@@ -50,6 +50,59 @@ class CodecConfig(Config):
         if not 0.0 <= self.whitening <= 1.0:
             raise ConfigError(f"whitening must be in [0, 1], got {self.whitening}")
 
+    def groups(self, frames: int) -> int:
+        """Latents along time that a clip of `frames` needs."""
+        _multiple("future_frames", frames, "codec.frames_per_group", self.frames_per_group)
+        return frames // self.frames_per_group
+
+    def context_groups(self, frames: int) -> int:
+        """Groups that hold `frames` of context; the last frame is repeated to fill them."""
+        return -(-frames // self.frames_per_group)
+
+
+@dataclass(frozen=True)
+class LtxVaeConfig(Config):
+    """LTX-Video's VAE; its sizes follow from the published config.json.
+
+    Attributes:
+        settings: of diffusers' AutoencoderKLLTXVideo; what is left out has the value of LTX-Video 0.9.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> int:
+        return self.settings.get("latent_channels", 128)
+
+    @property
+    def content_channels(self) -> int:
+        """None: the context itself is in the sequence."""
+        return 0
+
+    @property
+    def patch(self) -> int:
+        """Side of the square that one latent covers, pixels."""
+        return self.settings.get("spatial_compression_ratio") or self.settings.get("patch_size", 4) * self._halvings
+
+    @property
+    def frames_per_group(self) -> int:
+        """Frames of every latent but the first of a clip, which covers one."""
+        ratio = self.settings.get("temporal_compression_ratio")
+        return ratio or self.settings.get("patch_size_t", 1) * self._halvings
+
+    @property
+    def _halvings(self) -> int:
+        return 2 ** sum(self.settings.get("spatio_temporal_scaling", (True, True, True, False)))
+
+    def groups(self, frames: int) -> int:
+        """Latents along time that a clip of `frames` needs."""
+        _multiple("future_frames - 1 =", frames - 1, "the VAE's", self.frames_per_group)
+        return 1 + (frames - 1) // self.frames_per_group
+
+    def context_groups(self, frames: int) -> int:
+        """Every context frame is a clip of its own, as in GE-Base."""
+        return frames
+
 
 @dataclass(frozen=True)
 class DynamicsConfig(Config):
@@ -75,6 +128,11 @@ class DynamicsConfig(Config):
             (fewer tokens) extra input channels of every future token.
         control_maps: whether pictures of the robot where its commands will take it, with all that stands still and no
             objects, are a condition (explicit geometry, named as future work in Sec. VI; GE-Sim projects trajectories).
+        caption_channels: width of the tokens that cross-attention reads; 0 for that of the transformer (GE-Base: 4096,
+            where its text projection receives the action tokens).
+        view_modulation: GE-Base's conditioning on the view (its `view_ada`) in place of ours.
+        frame_rate: Hz that rotary times are counted in, as LTX does, with places in pixels; 0 counts latents.
+        checkpointing: recompute activations in the backward pass (memory against a third more time).
         motion_weight: power m of the loss weight (token's motion energy / mean)^m; 0 weighs all tokens alike.
         codec: how frames become latents.
     """
@@ -101,16 +159,21 @@ class DynamicsConfig(Config):
     context_tokens: bool = False
     control_maps: bool = False
     motion_weight: float = 0.0
-    codec: CodecConfig = field(default_factory=CodecConfig)
+    caption_channels: int = 0
+    view_modulation: bool = False
+    frame_rate: float = 0.0
+    checkpointing: bool = False
+    codec: CodecConfig | LtxVaeConfig = field(default_factory=CodecConfig)
 
     def __post_init__(self) -> None:
         if isinstance(self.codec, dict):
-            object.__setattr__(self, "codec", CodecConfig.from_dict(self.codec))
+            codec: type[Config] = LtxVaeConfig if "settings" in self.codec else CodecConfig
+            object.__setattr__(self, "codec", codec.from_dict(self.codec))
         _positive(self, "views", "height", "width", "action_dim", "chunk_size", "future_frames", "context_frames")
         _positive(self, "heads", "head_dim", "layers", "cross_view_every")
         _multiple("height", self.height, "codec.patch", self.codec.patch)
         _multiple("width", self.width, "codec.patch", self.codec.patch)
-        _multiple("future_frames", self.future_frames, "codec.frames_per_group", self.codec.frames_per_group)
+        self.codec.groups(self.future_frames)
         _multiple("chunk_size", self.chunk_size, "future_frames", self.future_frames)
         if self.control_maps and not self.codec.content_channels:
             raise ConfigError("control_maps are encoded as content: codec.content_channels must not be 0")
@@ -126,12 +189,18 @@ class DynamicsConfig(Config):
 
     @property
     def future_groups(self) -> int:
-        return self.future_frames // self.codec.frames_per_group
+        return self.codec.groups(self.future_frames)
 
     @property
     def context_groups(self) -> int:
-        """Groups that hold the context; the last frame is repeated to fill them."""
-        return -(-self.context_frames // self.codec.frames_per_group)
+        return self.codec.context_groups(self.context_frames)
+
+    @property
+    def rotary_scale(self) -> tuple[float, float, float] | None:
+        """What one latent is along (time in s, rows, columns in pixels), for LTX's rotary embedding."""
+        if not self.frame_rate:
+            return None
+        return self.codec.frames_per_group / self.frame_rate, float(self.codec.patch), float(self.codec.patch)
 
     @property
     def map_steps(self) -> tuple[int, ...]:
@@ -192,6 +261,18 @@ class ValueConfig(Config):
 def tiny_dynamics(action_dim: int, *, views: int = 3, chunk_size: int = 50, future_frames: int = 25) -> DynamicsConfig:
     """The preset that trains on two CPU cores: 48x64 frames, 1.5 M parameters."""
     return DynamicsConfig(views, 48, 64, action_dim, chunk_size, future_frames)
+
+
+def paper_dynamics(
+    action_dim: int, *, views: int = 3, chunk_size: int = 50, future_frames: int = 25, vae: LtxVaeConfig | None = None
+) -> DynamicsConfig:
+    """GE-Base on LTX-Video 2B (Table VIII): 192x256 frames, four context frames as tokens, velocity prediction."""
+    return DynamicsConfig(
+        views, 192, 256, action_dim, chunk_size, future_frames,
+        heads=32, head_dim=64, layers=28, cross_view_every=3, rope=True, learned_positions=False,
+        prediction="velocity", pure_noise_share=0.0, context_tokens=True, caption_channels=4096,
+        view_modulation=True, frame_rate=30.0, checkpointing=True, codec=vae or LtxVaeConfig(),
+    )  # fmt: skip
 
 
 def tiny_value(*, views: int = 3, auxiliary_dim: int = 0) -> ValueConfig:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,28 +11,12 @@ from torch import Tensor, nn
 from rise_worldmodel import flow_matching
 from rise_worldmodel.action_encoder import ActionEncoder
 from rise_worldmodel.codec import PatchPcaCodec
-from rise_worldmodel.config import DynamicsConfig
+from rise_worldmodel.config import CodecConfig, DynamicsConfig
 from rise_worldmodel.errors import ShapeError
+from rise_worldmodel.latent_codec import Context, LatentCodec
+from rise_worldmodel.ltx_vae import LtxVaeCodec
+from rise_worldmodel.pretrained import KeyReport, load_pretrained
 from rise_worldmodel.transformer import MultiViewTransformer
-
-
-class Context(NamedTuple):
-    """What the dynamics know of the past: latents (B, V, T, N, channels).
-
-    `motion`: of the context frames, less `still`, T_c groups; `content`: codes of the last frame's patches, T = 1;
-    `still`: latents of the last frame standing still, T = 1; `maps`: codes of the control maps at the beginning and at
-    the end of every future group, None without them.
-    """
-
-    motion: Tensor
-    content: Tensor
-    still: Tensor
-    maps: Tensor | None
-
-    def noisy(self, std: float, generator: torch.Generator | None) -> Context:
-        """With noise on what the network sees of frames, for robustness to blur and artifacts (Sec. III-A)."""
-        motion, content = (part + std * torch.randn(part.shape, generator=generator) for part in self[:2])
-        return Context(motion, content, self.still, self.maps)
 
 
 class MultiViewDynamics(nn.Module):
@@ -47,8 +32,9 @@ class MultiViewDynamics(nn.Module):
         self.config = config
         rows, columns = config.grid
         codec = config.codec
-        self.codec = PatchPcaCodec(codec)
-        self.actions = ActionEncoder(config, token_dim=config.dim)
+        self.codec: LatentCodec = PatchPcaCodec(codec) if isinstance(codec, CodecConfig) else LtxVaeCodec(codec)
+        caption_channels = config.caption_channels or config.dim
+        self.actions = ActionEncoder(config, token_dim=caption_channels)
         self.context_groups = config.context_groups if config.context_tokens else 0
         motion = 0 if config.context_tokens else codec.channels * config.context_groups
         map_channels = 2 * codec.content_channels if config.control_maps else 0
@@ -58,14 +44,18 @@ class MultiViewDynamics(nn.Module):
             num_attention_heads=config.heads,
             attention_head_dim=config.head_dim,
             num_layers=config.layers,
-            caption_channels=config.dim,
+            caption_channels=caption_channels,
             views=config.views,
             cross_view_every=config.cross_view_every,
+            view_modulation=config.view_modulation,
             rotary=config.rope,
+            rotary_scale=config.rotary_scale,
             positions=(self.context_groups + config.future_groups, rows * columns)
             if config.learned_positions
             else None,
         )
+        if config.checkpointing:
+            self.transformer.enable_gradient_checkpointing()
         clean = config.prediction == "clean"
         self.persistence = nn.Parameter(torch.ones(config.views, 1, 1, codec.channels)) if clean else None
         self.drawn = nn.Linear(map_channels, codec.channels, bias=False) if map_channels and clean else None
@@ -78,37 +68,41 @@ class MultiViewDynamics(nn.Module):
         rows, columns = self.config.grid
         return self.config.views, self.config.future_groups, rows * columns, self.config.codec.channels
 
-    def fit_codec(self, frames: Tensor, **options: int) -> None:
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.proj_in.weight.device
+
+    def load_transformer(self, path: Path) -> KeyReport:
+        """Weights of GE-Base; the action encoder is ours. Raises CheckpointError on any misfit."""
+        return load_pretrained(self.transformer, path, ge_base_key)
+
+    def load_vae(self, path: Path) -> KeyReport:
+        """Weights of LTX-Video's VAE. Raises CheckpointError on any misfit."""
+        assert isinstance(self.codec, LtxVaeCodec)
+        return self.codec.load_published(path)
+
+    def fit_codec(self, frames: Tensor) -> None:
         """Fit the codec to clips (N, F, V, H, W, 3) uint8, once, before training."""
-        self.codec.fit(frames, **options)
+        self.codec.fit(frames)
 
     def encode_future(self, future: Tensor) -> Tensor:
         """Clean latents (B, V, G, N, channels) of future frames (B, F, V, H, W, 3) uint8; may be cached."""
-        return _tokens(self.codec.encode(future))
+        return self.codec.future(future)
 
-    def encode_context(self, context: Tensor, maps: Tensor | None = None) -> Context:
-        """Conditions from context frames (B, C, V, H, W, 3) uint8 and control maps (B, G + 1, V, H, W, 3) uint8."""
-        last = context[:, -1]
-        missing = self.config.context_groups * self.config.codec.frames_per_group - context.shape[1]
-        padded = torch.cat([context, last[:, None].expand(-1, missing, -1, -1, -1, -1)], dim=1)
-        still = _tokens(self.codec.encode_still(last)[:, None])
-        return Context(
-            _tokens(self.codec.encode(padded)) - still,
-            _tokens(self.codec.encode_content(last)[:, None]),
-            still,
-            None if maps is None else self._encode_maps(maps),
-        )
+    def encode_context(self, context: Tensor) -> Context:
+        """Conditions from context frames (B, C, V, H, W, 3) uint8."""
+        return self.codec.context(context)
 
-    def _encode_maps(self, maps: Tensor) -> Tensor:
-        """(B, G + 1, V, H, W, 3) uint8 -> (B, V, G, N, 2 * content_channels)."""
-        codes = self.codec.encode_content(maps.flatten(0, 1)).unflatten(0, maps.shape[:2])
-        codes = _tokens(codes)  # (B, V, G + 1, N, content_channels)
+    def encode_maps(self, maps: Tensor | None) -> Tensor | None:
+        """Control maps (B, G + 1, V, H, W, 3) uint8 -> (B, V, G, N, 2 * content_channels): begin and end of groups."""
+        if maps is None:
+            return None
+        codes = torch.cat([self.codec.content(picture) for picture in maps.unbind(1)], dim=2)  # (B, V, G + 1, N, c)
         return torch.cat([codes[:, :, :-1], codes[:, :, 1:]], dim=-1)
 
     def decode_future(self, context: Tensor, latents: Tensor) -> Tensor:
         """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8."""
-        grid = latents.transpose(1, 2).unflatten(3, self.config.grid)
-        return self.codec.decode(grid, context[:, -1])
+        return self.codec.frames(latents, self.config.grid, context[:, -1])
 
     def loss(
         self,
@@ -133,29 +127,29 @@ class MultiViewDynamics(nn.Module):
             `loss` to minimise, and detached `mse`: squared error of intensities in [0, 1] within the codec's reach.
         """
         self._check(context, actions, state, maps)
+        context, future, actions, state, maps = (self._here(part) for part in (context, future, actions, state, maps))
         with torch.no_grad():
-            given = self.encode_context(context, maps)
+            given, codes = self.encode_context(context), self.encode_maps(maps)
             clean = self.encode_future(future) if future.dtype == torch.uint8 else future
         config = self.config
         given = given.noisy(config.context_noise, generator)
-        noise = torch.randn(clean.shape, generator=generator)
+        noise = self._here(torch.randn(clean.shape, generator=generator))
         level = flow_matching.sample_noise_levels(
             len(clean),
             mean=config.noise_mean,
             std=config.noise_std,
             pure_noise_share=config.pure_noise_share,
             generator=generator,
-        )
+        ).to(self.device)
         noisy = flow_matching.interpolate(clean, noise, level)
-        output = self._network(noisy, level, given, *self.actions(actions, state))
+        output = self._network(noisy, level, given, codes, *self.actions(actions, state))
         target = clean if config.prediction == "clean" else noise - clean
         weight = self.codec.pixel_weight
         error = ((output - target) ** 2 * weight).sum(-1)  # (B, V, G, N)
         energy = (clean**2 * weight).sum(-1)
         loss = (error * self._motion_weight(energy)).mean() / weight.sum()
         estimate = output if config.prediction == "clean" else noisy - level.view(-1, 1, 1, 1, 1) * output
-        block = self.codec.basis.shape[0]
-        mse = ((estimate.detach() - clean) ** 2 * weight).sum(-1).mean() / block
+        mse = ((estimate.detach() - clean) ** 2 * weight).sum(-1).mean() / self.codec.numbers_per_latent
         return {"loss": loss, "mse": mse}
 
     @torch.no_grad()
@@ -181,19 +175,27 @@ class MultiViewDynamics(nn.Module):
         self._check(context, actions, state, maps)
         if noise is None:
             noise = torch.randn((len(context), *self.latent_shape), generator=generator)
-        given = self.encode_context(context, maps)
+        context, actions, state, maps, noise = (self._here(part) for part in (context, actions, state, maps, noise))
+        given = self.encode_context(context)
+        codes = self.encode_maps(maps)
         conditions = self.actions(actions, state)
 
         def velocity(noisy: Tensor, level: Tensor) -> Tensor:
-            output = self._network(noisy, level.expand(len(noisy)), given, *conditions).float()
+            output = self._network(noisy, level.expand(len(noisy)), given, codes, *conditions).float()
             if self.config.prediction == "velocity":
                 return output
             return flow_matching.velocity_from_clean(noisy, output, level)
 
-        latents = flow_matching.euler(velocity, noise, flow_matching.euler_levels(steps))
+        latents = flow_matching.euler(velocity, noise, self._here(flow_matching.euler_levels(steps)))
         return self.decode_future(context, latents)
 
-    def _network(self, noisy: Tensor, level: Tensor, given: Context, embedding: Tensor, tokens: Tensor) -> Tensor:
+    def _here(self, tensor: Tensor | None) -> Any:
+        """`tensor`, which may be absent, on the device of the network."""
+        return None if tensor is None else tensor.to(self.device)
+
+    def _network(
+        self, noisy: Tensor, level: Tensor, given: Context, maps: Tensor | None, embedding: Tensor, tokens: Tensor
+    ) -> Tensor:
         """Output for the future groups (B, V, G, N, channels); context groups are clean (level 0)."""
         past = self.context_groups
         groups = past + noisy.shape[2]
@@ -203,15 +205,15 @@ class MultiViewDynamics(nn.Module):
         ]
         if not past:
             channels += [motion.expand(-1, -1, groups, -1, -1) for motion in given.motion.split(1, dim=2)]
-        if given.maps is not None:
-            present = given.maps[:, :, :1].expand(-1, -1, past, -1, -1)
-            channels.append(torch.cat([present, given.maps], dim=2) if past else given.maps)
+        if maps is not None:
+            present = maps[:, :, :1].expand(-1, -1, past, -1, -1)
+            channels.append(torch.cat([present, maps], dim=2) if past else maps)
         levels = level[:, None].repeat(1, groups)
         levels[:, :past] = 0.0
         output = self.transformer(torch.cat(channels, -1), tokens, 1000.0 * levels, embedding, self.config.grid)
         output = output[:, :, past:]
         if self.drawn is not None:
-            output = output + self.drawn(given.maps)
+            output = output + self.drawn(maps)
         return output if self.persistence is None else output + self.persistence * given.still
 
     def _motion_weight(self, energy: Tensor) -> Tensor:
@@ -241,6 +243,6 @@ class MultiViewDynamics(nn.Module):
             raise ShapeError(f"state must be {(batch, config.action_dim)}, got {tuple(state.shape)}")
 
 
-def _tokens(latents: Tensor) -> Tensor:
-    """(B, G, V, h, w, C) -> (B, V, G, h*w, C)."""
-    return latents.flatten(3, 4).transpose(1, 2)
+def ge_base_key(key: str) -> str | None:
+    """Our name of a key of GE-Base: the same; None for the action expert that GE-Act adds."""
+    return None if key.startswith("action_") else key

@@ -72,8 +72,9 @@ class MultiViewBlock(LTXVideoTransformerBlock):
 class MultiViewTransformer(LTXVideoTransformer3DModel):
     """LTXVideoTransformer3DModel over (B, V, T, N, channels) with view embedding and per-frame conditions.
 
-    Parameter names are those of diffusers, plus `view_embed` and, where asked for, `position_embed`. Every
-    `cross_view_every`-th block attends across views, counted so that the last block does.
+    Parameter names are those of diffusers, plus `view_embed` and, where asked for, `position_embed` and GE-Base's
+    `view_ada`. Every `cross_view_every`-th block attends across views, counted so that the last block does (and with
+    GE-Base's 28 blocks the first one, too).
     """
 
     @register_to_config
@@ -88,9 +89,18 @@ class MultiViewTransformer(LTXVideoTransformer3DModel):
         views: int,
         cross_view_every: int = 1,
         rotary: bool = False,
+        rotary_scale: tuple[float, float, float] | None = None,
         positions: tuple[int, int] | None = None,
+        view_modulation: bool = False,
     ) -> None:
-        """`positions`: (T, N) of the learned position embedding, None for none."""
+        """A network of fresh weights.
+
+        Args:
+            rotary_scale: what one latent is along (time in s, rows, columns in pixels); None counts latents.
+            positions: (T, N) of the learned position embedding, None for none.
+            view_modulation: the view modulates every block through a layer of its own, as in GE-Base; otherwise it is
+                added to tokens and condition.
+        """
         dim = num_attention_heads * attention_head_dim
         super().__init__(
             in_channels=in_channels,
@@ -107,6 +117,7 @@ class MultiViewTransformer(LTXVideoTransformer3DModel):
             block.attn1.set_processor(FoldedViewAttention(views if crosses else 1))
             block.attn2.set_processor(FoldedViewAttention(views))
         self.view_embed = nn.Parameter(torch.randn(views, dim) * 0.02)
+        self.view_ada = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim)) if view_modulation else None
         self.position_embed = None if positions is None else nn.Parameter(torch.randn(*positions, dim) * 0.5)
 
     def forward(
@@ -133,17 +144,32 @@ class MultiViewTransformer(LTXVideoTransformer3DModel):
         hidden = self.proj_in(hidden_states)
         if self.position_embed is not None:
             hidden = hidden + self.position_embed
-        hidden = (hidden + self.view_embed[:, None, None]).flatten(0, 1)
-        frequencies = self.rope(hidden, groups, *grid) if self.config.rotary else None
+        if self.view_ada is None:
+            hidden = hidden + self.view_embed[:, None, None]
+        hidden = hidden.flatten(0, 1)
+        frequencies = self._rotary(hidden, groups, grid)
         condition = self._condition(timestep, hidden.dtype).view(batch, 1, groups, -1) + frame_embedding[:, None]
-        condition = (condition + self.view_embed[:, None]).flatten(0, 1)  # (B*V, T, d)
-        modulation = self.time_embed.linear(functional.silu(condition))
+        condition, modulation = self._modulation(condition)
         tokens = self.caption_projection(encoder_hidden_states)
         for block in self.transformer_blocks:
-            hidden = block(hidden, tokens, modulation, frequencies)
+            if self.gradient_checkpointing and torch.is_grad_enabled():
+                hidden = self._gradient_checkpointing_func(block, hidden, tokens, modulation, frequencies)
+            else:
+                hidden = block(hidden, tokens, modulation, frequencies)
         shift, scale = (self.scale_shift_table + condition[:, :, None]).unbind(2)
         hidden = torch.addcmul(shift[:, :, None], self.norm_out(hidden), 1 + scale[:, :, None])
         return self.proj_out(hidden).unflatten(0, (batch, views))
+
+    def _rotary(self, hidden: Tensor, groups: int, grid: tuple[int, int]) -> tuple[Tensor, Tensor] | None:
+        return self.rope(hidden, groups, *grid, self.config.rotary_scale) if self.config.rotary else None
+
+    def _modulation(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 1, T, d) of time and actions -> condition (B*V, T, d) of output, modulation (B*V, T, 6*d) of blocks."""
+        seen = (condition + self.view_embed[:, None]).flatten(0, 1)
+        if self.view_ada is None:
+            return seen, self.time_embed.linear(functional.silu(seen))
+        of_time = self.time_embed.linear(functional.silu(condition))  # (B, 1, T, 6*d)
+        return seen, (of_time + self.view_ada(self.view_embed)[:, None]).flatten(0, 1)
 
     def _condition(self, timestep: Tensor, dtype: torch.dtype) -> Tensor:
         embed = self.time_embed.emb

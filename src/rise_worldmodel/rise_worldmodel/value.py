@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +22,30 @@ class ValueOutput(NamedTuple):
     auxiliary: Tensor
 
 
-class ValueModel(nn.Module):
+class ValueFunction(nn.Module, ABC):
+    """V(o, l): what training, imagination and reports know of a value model."""
+
+    config: Any
+    """With `views`, `height` and `width` of its frames, and `auxiliary_dim`."""
+
+    @abstractmethod
+    def encode_text(self, instructions: Tensor | Sequence[str] | None) -> Tensor | None:
+        """Instructions as (B, L) numbers, to be repeated per frame; None where they are ignored."""
+
+    @abstractmethod
+    def forward(self, frames: Tensor, instructions: Tensor | Sequence[str] | None = None) -> ValueOutput:
+        """Value of frames (B, V, H, W, 3) uint8.
+
+        Args:
+            frames: one time step, all views.
+            instructions: B strings or their `encode_text`; required where the model reads them.
+        """
+
+    def save_assets(self, directory: Path) -> None:
+        """Put beside the weights what they do not hold, e.g. a tokenizer."""
+
+
+class ValueModel(ValueFunction):
     """One convolutional encoder per kind of view, the instruction's words, and one head for value and auxiliary."""
 
     def __init__(self, config: ValueConfig) -> None:
@@ -40,13 +65,12 @@ class ValueModel(nn.Module):
         self.value_head = nn.Linear(config.hidden, 1)
         self.auxiliary_head = nn.Linear(config.hidden, config.auxiliary_dim) if config.auxiliary_dim else None
 
-    def forward(self, frames: Tensor, instructions: Tensor | Sequence[str] | None = None) -> ValueOutput:
-        """Value of frames (B, V, H, W, 3) uint8.
+    def encode_text(self, instructions: Tensor | Sequence[str] | None) -> Tensor | None:
+        if instructions is None or isinstance(instructions, Tensor):
+            return instructions
+        return hashed_words(instructions, self.config.text_vocabulary) if self.config.text_vocabulary else None
 
-        Args:
-            frames: one time step, all views.
-            instructions: B strings or their `hashed_words`; required where the config has a vocabulary.
-        """
+    def forward(self, frames: Tensor, instructions: Tensor | Sequence[str] | None = None) -> ValueOutput:
         config = self.config
         expected = (config.views, config.height, config.width, 3)
         if tuple(frames.shape[1:]) != expected or frames.dtype != torch.uint8:

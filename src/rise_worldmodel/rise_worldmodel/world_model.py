@@ -12,8 +12,8 @@ from rise_worldmodel.advantage import advantage
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import ConfigError
 from rise_worldmodel.flow_matching import seeded_noise
-from rise_worldmodel.text import hashed_words
-from rise_worldmodel.value import ValueModel
+from rise_worldmodel.precision import has_bfloat16
+from rise_worldmodel.value import ValueFunction
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class CompositionalWorldModel:
     def __init__(
         self,
         dynamics: MultiViewDynamics,
-        value: ValueModel,
+        value: ValueFunction,
         *,
         steps: int = 1,
         value_stride: int = 1,
@@ -75,7 +75,7 @@ class CompositionalWorldModel:
         self.dynamics = dynamics.eval().requires_grad_(False)
         self.value = value.eval().requires_grad_(False)
         self.steps, self.value_stride, self.micro_batch = steps, value_stride, micro_batch
-        self.bfloat16 = _has_bfloat16() if bfloat16 is None else bfloat16
+        self.bfloat16 = has_bfloat16(dynamics.device) if bfloat16 is None else bfloat16
 
     @torch.inference_mode()
     def imagine(
@@ -96,7 +96,7 @@ class CompositionalWorldModel:
             context: (B, C, V, H, W, 3) uint8, the last frame is the present.
             state: (B, A) normalised present joint state; ignored by dynamics that were trained without.
             chunks: (B, K, A) normalised actions.
-            instructions: B strings, or their hashed words (B, L).
+            instructions: B strings, or their `encode_text` (B, L).
             maps: (B, G + 1, V, H, W, 3) uint8 control maps, for dynamics that were trained with them.
             seeds: one per sample: its frames then do not depend on the rest of the batch.
             generator: draws the seeds where none are given.
@@ -105,9 +105,9 @@ class CompositionalWorldModel:
         if seeds is None:
             seeds = torch.randint(0, 2**62, (len(chunks),), generator=generator).tolist()
         state = state if self.dynamics.config.use_state else None
-        words = self._words(instructions)
+        words = self.value.encode_text(instructions)
         parts = []
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(self.dynamics.device.type, torch.bfloat16, enabled=self.bfloat16):
             for part in self._portions(len(chunks)):
                 noise = seeded_noise(self.dynamics.latent_shape, list(seeds[part]))
                 own_state = None if state is None else state[part]
@@ -116,24 +116,24 @@ class CompositionalWorldModel:
                     context[part], chunks[part], own_state, steps=steps or self.steps, maps=own_maps, noise=noise
                 )
                 values, now = self._judge(context[part, -1], frames, None if words is None else words[part])
-                parts.append((frames, values, now))
+                parts.append((frames.cpu(), values.cpu(), now.cpu()))
         frames, values, value_now = (torch.cat(column) for column in zip(*parts, strict=True))
         return Imagination(frames, values, value_now, advantage(values, value_now), context)
 
     @torch.inference_mode()
     def values_of(self, frames: Tensor, instructions: Tensor | Sequence[str] | None = None) -> Tensor:
         """V of recorded frames: (B, F, V, H, W, 3) uint8 and B instructions -> (B, F)."""
-        words = self._words(instructions)
+        words = self.value.encode_text(instructions)
         rows = []
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(self.dynamics.device.type, torch.bfloat16, enabled=self.bfloat16):
             for part in self._portions(len(frames)):
-                rows.append(self._value(frames[part], None if words is None else words[part]))
+                rows.append(self._value(frames[part], None if words is None else words[part]).cpu())
         return torch.cat(rows)
 
     def _judge(self, now: Tensor, frames: Tensor, words: Tensor | None) -> tuple[Tensor, Tensor]:
         """Values (B, F') of the imagined frames and (B,) of the present, in one pass."""
         kept = frames.flip(1)[:, :: self.value_stride].flip(1)
-        values = self._value(torch.cat([now[:, None], kept], dim=1), words)
+        values = self._value(torch.cat([now[:, None].to(kept.device), kept], dim=1), words)
         return values[:, 1:], values[:, 0]
 
     def _value(self, frames: Tensor, words: Tensor | None) -> Tensor:
@@ -141,15 +141,6 @@ class CompositionalWorldModel:
         each = None if words is None else words.repeat_interleave(count, dim=0)
         return self.value(frames.flatten(0, 1), each).value.view(batch, count)
 
-    def _words(self, instructions: Tensor | Sequence[str] | None) -> Tensor | None:
-        if instructions is None or isinstance(instructions, Tensor) or not self.value.config.text_vocabulary:
-            return instructions if isinstance(instructions, Tensor) else None
-        return hashed_words(instructions, self.value.config.text_vocabulary)
-
     def _portions(self, count: int) -> Iterator[slice]:
         for start in range(0, count, self.micro_batch):
             yield slice(start, start + self.micro_batch)
-
-
-def _has_bfloat16() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported())

@@ -15,7 +15,7 @@ from torch import nn
 from rise_learning.benchmarks.measure import Measurement, race
 from rise_learning.benchmarks.workload import Workload
 from rise_learning.evaluation.agent import DeploymentConfig, sample_once
-from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.policy.interface import Policy
 from rise_learning.train_dynamics import clip, complete_chunks, new_dynamics
 from rise_learning.training.ema import Ema
 from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
@@ -34,7 +34,7 @@ def offline_samples(workload: Workload) -> OfflineSamples:
     return OfflineSamples.all_frames(workload.episodes, np.full(len(workload.episodes), 10))
 
 
-def new_tiny_policy(workload: Workload, samples: OfflineSamples) -> FlowPolicy:
+def new_tiny_policy(workload: Workload, samples: OfflineSamples) -> Policy:
     """The preset's policy, not trained."""
     contract = workload.contract
     config = dataclasses.replace(
@@ -85,9 +85,7 @@ def train_step(workload: Workload) -> list[Measurement]:
     return [Measurement(name, "CPU ms", value, "the same in float32", other, "lower", len(ours))]
 
 
-def policy_step(
-    workload: Workload, samples: OfflineSamples, fresh: FlowPolicy, *, bfloat16: bool
-) -> Callable[[], None]:
+def policy_step(workload: Workload, samples: OfflineSamples, fresh: Policy, *, bfloat16: bool) -> Callable[[], None]:
     """One optimizer step of a copy of `fresh`, as `training.loop.Trainer` makes it."""
     loop = workload.preset.policy.loop
     policy, rng = copy.deepcopy(fresh).train(), np.random.default_rng(0)

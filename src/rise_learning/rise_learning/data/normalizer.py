@@ -30,6 +30,15 @@ class Normalizer(nn.Module):
         normalizer.std.copy_(torch.from_numpy(np.maximum(flat.std(0), MIN_STD)))
         return normalizer
 
+    @classmethod
+    def fit_range(cls, vectors: np.ndarray, tail: float = 0.01) -> Normalizer:
+        """From (N, A) joint vectors: their quantiles `tail` and 1 - `tail` become -1 and 1, as pi0.5 has it."""
+        normalizer = cls(vectors.shape[-1])
+        low, high = np.quantile(vectors.reshape(-1, vectors.shape[-1]).astype(np.float64), [tail, 1 - tail], axis=0)
+        normalizer.mean.copy_(torch.from_numpy((low + high) / 2))
+        normalizer.std.copy_(torch.from_numpy(np.maximum((high - low) / 2, MIN_STD)))
+        return normalizer
+
     def normalize(self, vectors: Tensor) -> Tensor:
         return (vectors - self.mean) / self.std
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from rise_learning.data.loading import resize_frame
-from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
+from rise_learning.policy.interface import Policy, PolicyInput
 from rise_robot.core.contract import Contract
 from rise_robot.core.ensembler import ChunkEnsembler
 from rise_robot.core.images import decode_jpeg, encode_jpeg
 from rise_robot.sim.robot import SimulatedRobot
 
-Chooser = Callable[[FlowPolicy, PolicyInput, np.random.Generator, SimulatedRobot], np.ndarray]
+Chooser = Callable[[Policy, PolicyInput, np.random.Generator, SimulatedRobot], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,7 @@ class DeploymentConfig:
     """Classifier-free guidance on the bin; 1 is off."""
 
 
-def sample_once(
-    policy: FlowPolicy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig
-) -> np.ndarray:
+def sample_once(policy: Policy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig) -> np.ndarray:
     """One chunk per row of `inputs`: (B, K, A)."""
     noise = torch.from_numpy(rng.standard_normal((len(inputs.bins), policy.config.basis_size)).astype(np.float32))
     return policy.sample(inputs, noise, steps=config.flow_steps, guidance=config.guidance).numpy()
@@ -60,7 +58,7 @@ class PolicyAgent:
     def __init__(
         self,
         robot: SimulatedRobot,
-        policy: FlowPolicy,
+        policy: Policy,
         config: DeploymentConfig,
         rng: np.random.Generator,
         choose: Chooser | None = None,

@@ -16,7 +16,7 @@ from rise_learning.train_dynamics import clip
 from rise_learning.training.world_model_io import value_of_frames
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.metrics import dynamics_report
-from rise_worldmodel.value import ValueModel
+from rise_worldmodel.value import ValueFunction
 
 
 def complete_starts(episodes: EpisodeSet, numbers: list[int] | None = None) -> np.ndarray:
@@ -64,7 +64,7 @@ def _chunk_figures(
     return dynamics_report(model, context, future, told.actions, told.state, maps=told.maps, seed=seed)
 
 
-def value_figures(model: ValueModel, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
+def value_figures(model: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
     """Value of successes against failures, its course over each episode, and (N,) V of every frame.
 
     AUCs are None where the episodes hold no success or no failure; `progress_correlation` is that of V with t / T.

@@ -12,37 +12,41 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from rise_learning.errors import CheckpointError
-from rise_learning.policy.config import PolicyConfig
+from rise_learning.policy.config import BasePolicyConfig, Pi05PolicyConfig, PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.policy.interface import Policy
 from rise_learning.policy.location import META
+from rise_learning.policy.pi05_policy import open_policy
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.training.run_directory import write_json
 from rise_robot.core.contract import Contract
+from rise_worldmodel.pi05.config import Pi05Config
 
 MODEL = "model.safetensors"
+KINDS: dict[str, type[BasePolicyConfig]] = {"flow": PolicyConfig, "pi05": Pi05PolicyConfig}
 
 
 @dataclass(frozen=True)
 class TrainedPolicy:
     """Policy, the contract it obeys and the bins it was taught; `version` names it in every ActionChunk."""
 
-    policy: FlowPolicy
+    policy: Policy
     contract: Contract
     bins: AdvantageBins | None
     version: str
 
 
-def save_policy(
-    directory: Path, policy: FlowPolicy, contract: Contract, bins: AdvantageBins | None, version: str
-) -> None:
-    """Write `directory/{model.safetensors, model.json}`."""
+def save_policy(directory: Path, policy: Policy, contract: Contract, bins: AdvantageBins | None, version: str) -> None:
+    """Write `directory/{model.safetensors, model.json}` and what the policy keeps beside its weights."""
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / (MODEL + ".tmp")
     save_file({name: tensor.contiguous() for name, tensor in policy.state_dict().items()}, temporary)
     os.replace(temporary, directory / MODEL)
+    policy.save_assets(directory)
+    kind = next(name for name, config in KINDS.items() if type(policy.config) is config)
     write_json(
         directory / META,
-        {"config": policy.config, "contract": contract.to_yaml(), "bins": bins, "version": version},
+        {"kind": kind, "config": policy.config, "contract": contract.to_yaml(), "bins": bins, "version": version},
     )
 
 
@@ -62,7 +66,7 @@ def load_policy(directory: Path, contract: Contract | None = None) -> TrainedPol
     own = Contract.from_yaml(meta["contract"], source=str(directory / META))
     if contract is not None:
         own.require_same(contract, ours=f"policy {directory}", theirs="the caller")
-    policy = FlowPolicy(policy_config_from(meta["config"]))
+    policy = build_policy(policy_config_from(meta["config"], meta.get("kind", "flow")), directory)
     try:
         policy.load_state_dict(load_file(directory / MODEL))
     except RuntimeError as error:
@@ -71,10 +75,23 @@ def load_policy(directory: Path, contract: Contract | None = None) -> TrainedPol
     return TrainedPolicy(policy.eval(), own, bins, meta["version"])
 
 
-def policy_config_from(raw: dict[str, Any]) -> PolicyConfig:
-    """PolicyConfig from JSON, where tuples have become lists."""
-    known = {field.name for field in dataclasses.fields(PolicyConfig)}
+def build_policy(config: BasePolicyConfig, directory: Path | None = None) -> Policy:
+    """An untrained policy of this kind; `directory` holds its assets, where it needs any."""
+    if isinstance(config, Pi05PolicyConfig):
+        return open_policy(config, directory)
+    assert isinstance(config, PolicyConfig)
+    return FlowPolicy(config)
+
+
+def policy_config_from(raw: dict[str, Any], kind: str = "flow") -> BasePolicyConfig:
+    """The configuration from JSON, where tuples have become lists."""
+    if kind not in KINDS:
+        raise CheckpointError(f"policy of kind {kind!r}; this version knows {sorted(KINDS)}")
+    known = {field.name for field in dataclasses.fields(KINDS[kind])}
     unknown = sorted(set(raw) - known)
     if unknown:
         raise CheckpointError(f"unknown policy settings {unknown}; this version knows {sorted(known)}")
-    return PolicyConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
+    if "architecture" in values:
+        values["architecture"] = Pi05Config.from_dict(values["architecture"])
+    return KINDS[kind](**values)

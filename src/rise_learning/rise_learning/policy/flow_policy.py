@@ -1,9 +1,8 @@
-"""Advantage-conditioned flow-matching policy: pi(A, o, l) -> action chunk (Eq. 7 and 8)."""
+"""The advantage-conditioned flow-matching policy that two CPU cores can train (presets `tiny` and `small`)."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,27 +11,12 @@ from rise_learning.data.normalizer import Normalizer
 from rise_learning.policy.action_basis import ActionBasis
 from rise_learning.policy.config import PolicyConfig
 from rise_learning.policy.encoder import ObservationEncoder
+from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.policy.prompt import NO_BIN, PROMPT_BYTES, tokenize_prompts
+from rise_worldmodel.precision import half_precision
 
 MAX_VELOCITY_WEIGHT = 10.0
 MIN_TIME = 0.02
-
-
-@dataclass
-class PolicyInput:
-    """What the policy is conditioned on.
-
-    Attributes:
-        images: (B, history, V, h, w, 3) uint8 RGB.
-        state: (B, A) joint positions, rad and m.
-        instructions: B task descriptions.
-        bins: (B,) int64 advantage bin, 1..bins; 0 leaves it out. Prompt and head both read this field and no other.
-    """
-
-    images: Tensor
-    state: Tensor
-    instructions: list[str]
-    bins: Tensor
 
 
 class FlowHead(nn.Module):
@@ -69,8 +53,10 @@ class FlowHead(nn.Module):
             return self.output(self.output_norm(hidden.float()))
 
 
-class FlowPolicy(nn.Module):
+class FlowPolicy(Policy):
     """Encoder, prompt and flow head behind `loss` and `sample`; chunks go in and out in rad and m."""
+
+    config: PolicyConfig
 
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
@@ -116,7 +102,7 @@ class FlowPolicy(nn.Module):
         noise = torch.randn(clean.shape)
         time = beta_times(draws * batch)
         noisy = (1 - time[:, None]) * clean + time[:, None] * noise
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16 and _has_bfloat16()):
+        with half_precision(inputs.images.device, self.config.bfloat16):
             context = torch.cat([self.observe(inputs), self.read_prompt(inputs.instructions, bins)], dim=1)
             predicted = self.head(noisy, time, context.repeat(draws, 1), bins.repeat(draws))
         error = ((predicted - clean).square() * self.basis.weight).mean(1)
@@ -155,7 +141,3 @@ def beta_times(count: int) -> Tensor:
     """(count,) times from Beta(1.5, 1), which favours noise (t = 1), as pi0 does; at least MIN_TIME."""
     uniform = torch.rand(count)
     return uniform.pow(1 / 1.5).clamp(min=MIN_TIME)
-
-
-def _has_bfloat16() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported())

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
+from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.rl.exploration import time_shifted
 
 
@@ -98,7 +98,7 @@ def policy_images(context: Tensor, history: tuple[int, ...]) -> Tensor:
 
 
 def imagined_rollout(
-    policy: FlowPolicy,
+    policy: Policy,
     world_model: WorldModel,
     starts: Starts,
     *,

@@ -24,6 +24,12 @@ class LearnedWorldModel:
         )
         self.inputs = load_inputs(run / "dynamics", contract, self.model.dynamics.config)
 
+    def to(self, device: torch.device) -> LearnedWorldModel:
+        """Compute on `device`; frames and advantages come back to the CPU."""
+        self.model.dynamics.to(device)
+        self.model.value.to(device)
+        return self
+
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
         seeds = np.random.default_rng(seed).integers(2**62, size=len(chunks)).tolist()
         told = self.inputs(starts.state, chunks)

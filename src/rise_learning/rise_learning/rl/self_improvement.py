@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
+from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
@@ -42,7 +42,7 @@ class SelfImprovementLoop:
 
     def __init__(
         self,
-        policy: FlowPolicy,
+        policy: Policy,
         world_model: WorldModel,
         offline: OfflineSamples,
         bins: AdvantageBins,
@@ -53,7 +53,7 @@ class SelfImprovementLoop:
         self.settings, self.seed = settings, seed
         self.buffer = OnlineBuffer(settings.buffer_size, offline.episodes.instructions)
         self.statistics = Statistics(bins=[0] * bins.count)
-        self.rollout_policy: FlowPolicy = policy
+        self.rollout_policy: Policy = policy
 
     def imagine(self, step: int, states: int) -> OnlineSamples:
         """One rollout stage from `states` offline states, with the rollout policy (Eq. 7)."""
@@ -91,7 +91,7 @@ class SelfImprovementLoop:
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Training stage: one batch with the offline share of the settings (Eq. 8)."""
-        rng, size = step_rng(self.seed, step), self.settings.loop.batch_size
+        rng, size = step_rng(self.seed, step), self.settings.loop.local_batch_size
         offline_count = int(np.floor(self.settings.offline_share * size + rng.random()))
         online_count = size - offline_count
         parts = []

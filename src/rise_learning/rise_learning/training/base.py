@@ -38,4 +38,5 @@ def find_base(
         if choice == "auto":
             return None
         raise ConfigError(f"{directory} works on {model.config.height}x{model.config.width} frames, not {image_size}")
-    return model.requires_grad_(True), load_inputs(directory, contract, model.config)
+    model.requires_grad_(True).codec.requires_grad_(False)
+    return model, load_inputs(directory, contract, model.config)

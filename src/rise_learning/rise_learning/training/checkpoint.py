@@ -75,4 +75,6 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    (group,) = optimizer.param_groups
+    plain = {**group, "params": list(range(len(group["params"])))}
+    optimizer.load_state_dict({"state": state, "param_groups": [plain]})

@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.optim import ZeroRedundancyOptimizer
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from rise_learning.errors import CheckpointError
+from rise_learning.errors import CheckpointError, ConfigError
+from rise_learning.training import distributed
 from rise_learning.training.checkpoint import flatten_optimizer, load_latest, restore_optimizer, save_checkpoint
 from rise_learning.training.ema import Ema
 from rise_learning.training.run_directory import RunDirectory
+from rise_worldmodel.precision import half_precision
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,9 @@ class LoopConfig:
     steps: int = 1000
     """Optimizer steps in all, those before a resume included."""
     batch_size: int = 64
+    """Samples of one optimizer step, over all processes and micro-batches."""
+    accumulate: int = 1
+    """Micro-batches of one optimizer step."""
     learning_rate: float = 1e-3
     warmup_steps: int = 50
     """Linear warm-up of the learning rate."""
@@ -38,11 +46,31 @@ class LoopConfig:
     checkpoint_every: int = 500
     log_every: int = 20
     seed: int = 0
+    device: str = "cpu"
+    """Where to train: cpu, cuda, or auto for CUDA where there is any. The models of `tiny` train on the CPU."""
+    bfloat16: bool = False
+    """The whole loss in bfloat16 where this processor has instructions for it; parameters stay float32."""
+    shard_optimizer: bool = False
+    """Every process keeps the optimizer state of its share of the parameters only (ZeRO stage 1)."""
+
+    @property
+    def local_batch_size(self) -> int:
+        """Samples that this process draws at once. Raises ConfigError where the batch cannot be divided."""
+        parts = distributed.world().size * self.accumulate
+        if self.batch_size % parts:
+            raise ConfigError(
+                f"a batch of {self.batch_size} cannot be divided among {distributed.world().size} processes with "
+                f"{self.accumulate} micro-batches each; change --training.loop.batch-size or .accumulate"
+            )
+        return self.batch_size // parts
 
 
 def step_rng(seed: int, step: int) -> np.random.Generator:
-    """Random numbers that depend on (seed, step) alone: a resumed run draws what an unbroken one would have drawn."""
-    return np.random.default_rng([seed, step])
+    """Random numbers that depend on (seed, step) alone: a resumed run draws what an unbroken one would have drawn.
+
+    Micro-batches and processes of a step draw different ones.
+    """
+    return np.random.default_rng([seed, distributed.draw_number(step)])
 
 
 def step_seed(seed: int, step: int) -> int:
@@ -59,11 +87,23 @@ def learning_rate_at(step: int, config: LoopConfig) -> float:
     return config.learning_rate * (config.min_lr_ratio + (1 - config.min_lr_ratio) * cosine)
 
 
+class _Step(nn.Module):
+    """The module and its loss as one call, which DistributedDataParallel can wrap."""
+
+    def __init__(self, module: nn.Module, loss: Callable[[int], dict[str, Tensor]]) -> None:
+        super().__init__()
+        self.module, self.loss = module, loss
+
+    def forward(self, step: int) -> dict[str, Tensor]:
+        return self.loss(step)
+
+
 class Trainer:
     """Runs `loss_fn(step) -> {"loss": ..., other scalars}` on `module` for `config.steps` steps.
 
     Torch's global generator is seeded from (seed, step) before each step, and numpy's draws must come from `step_rng`,
-    so that no random state needs saving.
+    so that no random state needs saving. Under torchrun every process computes its share of each batch and gradients
+    are averaged; the first one logs and writes checkpoints, from which all resume.
 
     Args:
         module: the trained module; resumed in place.
@@ -88,14 +128,14 @@ class Trainer:
     ) -> None:
         self.module, self.loss_fn, self.config, self.run_directory = module, loss_fn, config, run
         self.fingerprint, self.before_step, self.extra_state = fingerprint, before_step, extra_state
+        assert config.local_batch_size > 0
+        self.device = distributed.start(config.device)
+        module.to(self.device)
+        self._call: nn.Module = _Step(module, self._loss)
+        if distributed.world().size > 1:
+            self._call = DistributedDataParallel(self._call, broadcast_buffers=False, gradient_as_bucket_view=True)
         self.ema = Ema(module, config.ema_decay)
-        self.optimizer = torch.optim.AdamW(
-            [parameter for parameter in module.parameters() if parameter.requires_grad],
-            lr=config.learning_rate,
-            betas=config.betas,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        self.optimizer = _optimizer(module, config)
         self.step = 0
         self.resumed_extra: dict[str, Tensor] = {}
         self._resume()
@@ -111,33 +151,48 @@ class Trainer:
                 f"this run has {self.fingerprint}; "
                 "choose another --out, or delete the directory to start again"
             )
+        processes = meta.get("processes", 1)
+        if processes != distributed.world().size:
+            raise CheckpointError(
+                f"{self.run_directory.checkpoints} was written by {processes} processes, this run has "
+                f"{distributed.world().size}; resume with as many, because each draws its own samples"
+            )
         self.module.load_state_dict(sections["model"])
         self.ema.module.load_state_dict(sections["ema"])
         restore_optimizer(self.optimizer, sections["optimizer"])
-        self.resumed_extra = sections.get("extra", {})
+        self.resumed_extra = sections.get(_extra(distributed.world().rank), {})
         self.step = int(meta["step"])
         self.run_directory.forget_metrics_after(self.step)
 
     def save(self) -> None:
+        """Write a checkpoint; every process takes part."""
+        if isinstance(self.optimizer, ZeroRedundancyOptimizer):
+            self.optimizer.consolidate_state_dict(to=0)
+        extra = [] if self.extra_state is None else distributed.gather(self.extra_state())
+        if not distributed.is_main():
+            return
         sections = {
             "model": self.module.state_dict(),
             "ema": self.ema.module.state_dict(),
             "optimizer": flatten_optimizer(self.optimizer),
+            **{_extra(rank): tensors for rank, tensors in enumerate(extra)},
         }
-        if self.extra_state is not None:
-            sections["extra"] = self.extra_state()
-        save_checkpoint(self.run_directory.checkpoints, self.step, sections, {"fingerprint": self.fingerprint})
+        meta = {"fingerprint": self.fingerprint, "processes": distributed.world().size}
+        save_checkpoint(self.run_directory.checkpoints, self.step, sections, meta)
 
     def run(self, description: str) -> nn.Module:
         """Train to the last step with a progress bar; returns the EMA module."""
         config, started, first = self.config, time.monotonic(), self.step
-        with tqdm(total=config.steps, initial=self.step, desc=description, unit="step", mininterval=2.0) as bar:
+        hidden = not distributed.is_main()
+        with tqdm(
+            total=config.steps, initial=self.step, desc=description, unit="step", mininterval=2.0, disable=hidden
+        ) as bar:
             while self.step < config.steps:
                 metrics = self._train_step()
                 self.step += 1
                 bar.update()
                 if self.step % config.log_every == 0 or self.step == config.steps:
-                    values = {name: float(value.detach()) for name, value in metrics.items()}
+                    values = distributed.mean({name: float(value.detach()) for name, value in metrics.items()})
                     values["steps_per_second"] = (self.step - first) / (time.monotonic() - started)
                     self.run_directory.log(self.step, values)
                     bar.set_postfix(loss=f"{values['loss']:.4f}")
@@ -150,13 +205,10 @@ class Trainer:
         if self.before_step is not None:
             self.before_step(self.step)
         self.module.train()
-        torch.manual_seed(step_seed(self.config.seed, self.step))
-        metrics = self.loss_fn(self.step)
-        loss = metrics["loss"]
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss is {loss.item()} at step {self.step}; lower --loop.learning-rate")
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        count = self.config.accumulate
+        parts = [self._backward(number, count) for number in range(count)]
+        metrics = {name: torch.stack([part[name] for part in parts]).mean(0) for name in parts[0]}
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
         rate = learning_rate_at(self.step, self.config)
         for group in self.optimizer.param_groups:
@@ -164,3 +216,36 @@ class Trainer:
         self.optimizer.step()
         self.ema.update(self.module, self.step)
         return {**metrics, "gradient_norm": norm, "learning_rate": torch.tensor(rate)}
+
+    def _backward(self, number: int, count: int) -> dict[str, Tensor]:
+        """Gradients of one micro-batch, averaged over the processes with those of the last one."""
+        with distributed.micro_batch(number, count), self._synchronised(number == count - 1):
+            torch.manual_seed(step_seed(self.config.seed, self.step))
+            metrics = self._call(self.step)
+            loss = metrics["loss"]
+            if not torch.isfinite(loss):
+                raise FloatingPointError(f"loss is {loss.item()} at step {self.step}; lower --loop.learning-rate")
+            (loss / count).backward()
+        return {name: value.detach() for name, value in metrics.items()}
+
+    def _loss(self, step: int) -> dict[str, Tensor]:
+        with half_precision(self.device, self.config.bfloat16):
+            return self.loss_fn(step)
+
+    def _synchronised(self, wanted: bool) -> AbstractContextManager[None]:
+        if wanted or not isinstance(self._call, DistributedDataParallel):
+            return nullcontext()
+        return self._call.no_sync()
+
+
+def _optimizer(module: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    options = {"lr": config.learning_rate, "betas": config.betas, "weight_decay": config.weight_decay, "fused": True}
+    if config.shard_optimizer and distributed.world().size > 1:
+        return ZeroRedundancyOptimizer(parameters, torch.optim.AdamW, **options)
+    return torch.optim.AdamW(parameters, **options)
+
+
+def _extra(rank: int) -> str:
+    """Section of a checkpoint that holds the extra state of one process."""
+    return "extra" if rank == 0 else f"extra_{rank}"

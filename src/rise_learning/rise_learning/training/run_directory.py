@@ -11,6 +11,8 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from rise_learning.training import distributed
+
 
 class RunDirectory:
     """`path/{config.json, metrics.jsonl, tensorboard/, checkpoints/, model.safetensors}`."""
@@ -27,7 +29,9 @@ class RunDirectory:
         write_json(self.path / "config.json", {name: to_plain(section) for name, section in sections.items()})
 
     def log(self, step: int, values: dict[str, float]) -> None:
-        """Append one line to metrics.jsonl and to TensorBoard."""
+        """Append one line to metrics.jsonl and to TensorBoard; the first process does."""
+        if not distributed.is_main():
+            return
         with self.metrics.open("a") as stream:
             stream.write(json.dumps({"step": step, **values}) + "\n")
         if self._tensorboard is None:
@@ -37,7 +41,7 @@ class RunDirectory:
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop lines of steps that a killed run logged past its last checkpoint; they will be logged again."""
-        if not self.metrics.exists():
+        if not self.metrics.exists() or not distributed.is_main():
             return
         kept = [line for line in self.metrics.read_text().splitlines() if _step_of(line) <= step]
         temporary = self.metrics.with_suffix(".tmp")
@@ -72,7 +76,9 @@ def to_plain(value: Any) -> Any:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write whole or not at all."""
+    """Write whole or not at all; of several processes the first one does."""
+    if not distributed.is_main():
+        return
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(to_plain(value), indent=2) + "\n")
     os.replace(temporary, path)

@@ -14,22 +14,22 @@ from rise_robot.core.contract import Contract
 from rise_worldmodel.checkpoint import load_model, read_metadata, save_model
 from rise_worldmodel.config import DynamicsConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.value import ValueModel
+from rise_worldmodel.value import ValueFunction
 
 FILE = "model.safetensors"
 CONTRACT_KEY = "contract"
 
 
-def save_trained(directory: Path, model: ValueModel | MultiViewDynamics, contract: Contract, **texts: str) -> None:
+def save_trained(directory: Path, model: ValueFunction | MultiViewDynamics, contract: Contract, **texts: str) -> None:
     """Write `directory/model.safetensors` with the contract it was trained under."""
     directory.mkdir(parents=True, exist_ok=True)
     save_model(directory / FILE, model, metadata={CONTRACT_KEY: contract.to_yaml(), **texts})
 
 
-def load_value(directory: Path, contract: Contract) -> ValueModel:
+def load_value(directory: Path, contract: Contract) -> ValueFunction:
     """The value model of train_value. Raises CheckpointError or ContractMismatchError."""
     model = _load(directory, contract, "train_value")
-    if not isinstance(model, ValueModel):
+    if not isinstance(model, ValueFunction):
         raise CheckpointError(f"{directory} holds {type(model).__name__}, expected a value model (train_value)")
     return model
 
@@ -50,7 +50,7 @@ def trained_contract(directory: Path) -> Contract:
     return Contract.from_yaml(read_metadata(path)[CONTRACT_KEY], source=str(path))
 
 
-def _load(directory: Path, contract: Contract, command: str) -> ValueModel | MultiViewDynamics:
+def _load(directory: Path, contract: Contract, command: str) -> ValueFunction | MultiViewDynamics:
     path = directory / FILE
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist; run {command} with the same --out first")
@@ -60,13 +60,13 @@ def _load(directory: Path, contract: Contract, command: str) -> ValueModel | Mul
 
 
 @torch.inference_mode()
-def value_of_frames(model: ValueModel, episodes: EpisodeSet, batch: int = 256) -> np.ndarray:
+def value_of_frames(model: ValueFunction, episodes: EpisodeSet, batch: int = 256) -> np.ndarray:
     """(N,) V of every frame of `episodes`."""
     texts, values = episodes.instructions, np.empty(len(episodes), np.float32)
     for start in range(0, len(episodes), batch):
         g = np.arange(start, min(start + batch, len(episodes)))
         words = [texts[number] for number in episodes.episode_of[g]]
-        values[g] = model.eval()(torch.from_numpy(episodes.frames[g]), words).value.numpy()
+        values[g] = model.eval()(torch.from_numpy(episodes.frames[g]), words).value.cpu().numpy()
     return values
 
 
