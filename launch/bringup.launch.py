@@ -26,7 +26,8 @@ def nodes(context: LaunchContext) -> list[Node]:
             package=spec.package,
             executable=spec.executable,
             namespace=options.namespace,
-            parameters=[str(spec.parameter_file), spec.parameters],
+            arguments=list(spec.arguments),
+            parameters=[] if spec.parameters is None else [str(spec.parameter_file), spec.parameters],
             output="screen",
             on_exit=Shutdown(reason=f"{spec.executable} ended"),
         )

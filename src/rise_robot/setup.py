@@ -39,6 +39,8 @@ setup(
             "bringup = rise_robot.bringup:main",
             "check_bag = rise_robot.bag.check:main",
             "collect = rise_robot.collect:main",
+            "emulated_piper = rise_robot.emulated_piper:main",
+            "piper_driver = rise_robot.nodes.piper_driver:main",
             "recorder = rise_robot.nodes.recorder:main",
             "recover_bag = rise_robot.bag.recover:main",
             "simulated_robot = rise_robot.nodes.simulated_robot:main",

@@ -25,7 +25,10 @@ from rise_robot.processes import PARENT_ENV, ProcessGroup
 
 def command_line(node: NodeSpec, namespace: str = "") -> list[str]:
     """How to start a node with this Python."""
-    words = [sys.executable, "-m", node.module, "--ros-args", "--params-file", str(node.parameter_file)]
+    words = [sys.executable, "-m", node.module, *node.arguments]
+    if node.parameters is None:
+        return words
+    words += ["--ros-args", "--params-file", str(node.parameter_file)]
     for name, value in node.parameters.items():
         words += ["-p", f"{name}:={json.dumps(value)}"]
     if namespace:

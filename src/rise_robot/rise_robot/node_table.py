@@ -10,6 +10,7 @@ from typing import Any
 
 from rise_robot.core.contract import config_path
 from rise_robot.core.errors import LaunchError
+from rise_robot.hardware.emulated_channels import emulated_channel
 
 
 def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
@@ -20,7 +21,11 @@ def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> An
 class BringupOptions:
     """The options of bringup; they are the launch arguments as well (`--bricks 2`, `bricks:=2`)."""
 
-    hardware: str = _option("sim", "The robot: sim is the MuJoCo twin.", ("sim",))
+    hardware: str = _option(
+        "sim",
+        "The robot: sim is the MuJoCo twin, emulated two emulated arms over CAN frames, can the real arms.",
+        ("sim", "emulated", "can"),
+    )
     task: str = _option("brick_sorting", "Task of the simulated cell.")
     contract: str = _option("contract.yaml", "Contract: a path, or a file name of the installed config/.")
     commander: str = _option(
@@ -30,6 +35,8 @@ class BringupOptions:
     )
     policy: str = _option("", "Run directory whose policy node is started too.")
     evaluate: bool = _option(False, "Count the outcomes of the episodes of the policy, then report and end.")
+    left_channel: str = _option("can_left", "CAN channel of the left arm (hardware can).")
+    right_channel: str = _option("can_right", "CAN channel of the right arm (hardware can).")
     record: str = _option("", "Directory of rosbag2 sessions to record into; empty: no recorder.")
     episodes: int = _option(-1, "Episodes until everything ends; -1: for ever; 0: only those asked for by service.")
     seed: int = _option(0, "Seed of the first episode; the next ones count up.")
@@ -45,6 +52,10 @@ class BringupOptions:
                 raise LaunchError(f"unknown {option.name} {value!r}; known are {', '.join(known)}")
         if self.policy and self.commanding != "policy":
             raise LaunchError(f"policy {self.policy!r} needs commander policy, got {self.commander!r}")
+        if self.hardware != "sim" and (self.commander == "expert" or self.evaluate or not self.real_time):
+            raise LaunchError(
+                f"hardware {self.hardware} has no scripted expert, no judge of episodes and no other time"
+            )
         if self.evaluate and (not self.policy or self.episodes < 1):
             raise LaunchError(f"evaluate needs policy and episodes, got {self.policy!r} and {self.episodes}")
 
@@ -53,7 +64,9 @@ class BringupOptions:
         """expert, policy or none."""
         if self.commander != "auto":
             return self.commander
-        return "policy" if self.policy else "expert"
+        if self.policy:
+            return "policy"
+        return "expert" if self.hardware == "sim" else "none"
 
     @classmethod
     def from_strings(cls, values: Mapping[str, str]) -> BringupOptions:
@@ -71,21 +84,26 @@ class NodeSpec:
 
     Attributes:
         package: of the executable.
-        executable: console script of the package; the module is `package.nodes.executable`.
-        parameters: on top of the parameter file config/<executable>.yaml.
+        executable: console script of the package; the module is `package.nodes.executable`, or `package.executable`
+            where it is no ROS node.
+        parameters: on top of the parameter file config/<executable>.yaml; None for a program that is no ROS node.
+        arguments: of the command line, for such a program.
     """
 
     package: str
     executable: str
-    parameters: dict[str, Any]
+    parameters: dict[str, Any] | None
+    arguments: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
-        return f"{self.package}.nodes.{self.executable}"
+        place = "" if self.parameters is None else ".nodes"
+        return f"{self.package}{place}.{self.executable}"
 
     @property
-    def parameter_file(self) -> Path:
-        return config_path(f"{self.executable}.yaml")
+    def parameter_file(self) -> Path | None:
+        """None for a program that is no ROS node."""
+        return None if self.parameters is None else config_path(f"{self.executable}.yaml")
 
 
 def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
@@ -93,9 +111,11 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     common: dict[str, Any] = {"contract": options.contract}
     if not options.real_time:
         common["use_sim_time"] = True
-    nodes = [recorder(options.record, common)] if options.record else []
-    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
     simulated = options.hardware == "sim"
+    nodes = [recorder(options.record, common, serve_episodes=not simulated)] if options.record else []
+    if not simulated:
+        nodes += arms(options, common)
+    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
     nodes.append(
         NodeSpec(
             "rise_robot", "trajectory_controller", {**common, "initial_mode": mode, "resume_after_jump": simulated}
@@ -110,9 +130,23 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     return tuple(nodes)
 
 
-def recorder(directory: str, common: Mapping[str, Any]) -> NodeSpec:
+def recorder(directory: str, common: Mapping[str, Any], serve_episodes: bool = False) -> NodeSpec:
     """The recorder alone, as launch/record.launch.py starts it beside a running robot."""
-    return NodeSpec("rise_robot", "recorder", {**common, "out": directory})
+    marks = {"serve_episodes": True} if serve_episodes else {}
+    return NodeSpec("rise_robot", "recorder", {**common, "out": directory, **marks})
+
+
+def arms(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:
+    """The driver of real arms, or the same driver with emulated arms on buses of this ROS domain."""
+    if options.hardware == "can":
+        channels = {"left_channel": options.left_channel, "right_channel": options.right_channel}
+        return [NodeSpec("rise_robot", "piper_driver", {**common, **channels})]
+    channels = {f"{arm}_channel": emulated_channel(arm) for arm in ("left", "right")}
+    words = ["--channels", *(f"{name.removesuffix('_channel')}={place}" for name, place in channels.items())]
+    return [
+        NodeSpec("rise_robot", "emulated_piper", None, tuple(words)),
+        NodeSpec("rise_robot", "piper_driver", {**common, "interface": "udp_multicast", **channels}),
+    ]
 
 
 def policy(run: str, common: Mapping[str, Any]) -> NodeSpec:

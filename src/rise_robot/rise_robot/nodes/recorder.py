@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from std_msgs.msg import String
@@ -32,6 +32,7 @@ from rise_robot.core.episodes import EpisodeLedger, EpisodeRecord
 from rise_robot.core.errors import BagError, EpisodeError
 from rise_robot.nodes import qos, runtime
 from rise_robot.nodes.episode_services import EpisodeServices
+from rise_robot.nodes.lifecycle import DelegatingLifecycleNode
 from rise_robot.nodes.runtime import declare
 
 QUEUE = 1000
@@ -39,35 +40,11 @@ QUEUE = 1000
 PUMP_S = 0.05
 
 
-class _Lifecycle(LifecycleNode):
-    """A lifecycle node whose transitions are carried out by a function of their name."""
-
-    def __init__(self, name: str, carry_out: Callable[[str], TransitionCallbackReturn]) -> None:
-        self._carry_out = carry_out
-        super().__init__(name)
-
-    def on_configure(self, _: LifecycleState) -> TransitionCallbackReturn:
-        return self._carry_out("configure")
-
-    def on_activate(self, _: LifecycleState) -> TransitionCallbackReturn:
-        return self._carry_out("activate")
-
-    def on_deactivate(self, _: LifecycleState) -> TransitionCallbackReturn:
-        return self._carry_out("deactivate")
-
-    def on_cleanup(self, _: LifecycleState) -> TransitionCallbackReturn:
-        return self._carry_out("cleanup")
-
-    def on_shutdown(self, _: LifecycleState) -> TransitionCallbackReturn:
-        self._carry_out("deactivate")
-        return self._carry_out("cleanup")
-
-
 class RecorderNode:
     """Declares, wires, delegates: the bag is `RecordingSession`'s, the marks are `EpisodeLedger`'s."""
 
     def __init__(self) -> None:
-        self.node = node = _Lifecycle("recorder", self._transition)
+        self.node = node = DelegatingLifecycleNode("recorder", self._transition)
         self.contract = runtime.declare_contract(node)
         self._config = _session_config(node)
         self._autostart = declare(node, "autostart", True, "Configure and activate at the start.")
