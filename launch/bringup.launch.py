@@ -27,9 +27,10 @@ def nodes(context: LaunchContext) -> list[Node]:
             executable=spec.executable,
             namespace=options.namespace,
             arguments=list(spec.arguments),
-            parameters=[] if spec.parameters is None else [str(spec.parameter_file), spec.parameters],
+            parameters=[*map(str, spec.parameter_files), *([spec.parameters] if spec.parameters else [])],
+            remappings=list(spec.remappings),
             output="screen",
-            on_exit=Shutdown(reason=f"{spec.executable} ended"),
+            on_exit=[] if spec.ends else Shutdown(reason=f"{spec.executable} ended"),
         )
         for spec in bringup_nodes(options)
     ]

@@ -102,9 +102,7 @@ def test_chunks_answer_observations_and_are_executed(deployment: Deployment) -> 
     stamps = [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for m in deployment.heard["policy/action_chunk"]]
     assert np.median(np.diff(stamps)) >= 0.33, "every ten control periods, unless an episode begins"
     heard = deployment.heard["joint_command"]
-    deployment.spin_until(
-        lambda: np.ptp([message.position for message in heard], axis=0).max() > 0.05
-    )  # the arms follow
+    deployment.spin_until(lambda: np.ptp([message.position for message in heard], axis=0).max() > 0.05)  # the arms follow
     commands = np.array([message.position for message in heard])
     assert np.isfinite(commands).all()
     assert (commands >= TINY.joint_array("lower")).all() and (commands <= TINY.joint_array("upper")).all()

@@ -26,6 +26,9 @@ from rise_robot.hardware.emulated_loop import EmulatedLoop
 from rise_robot.hardware.emulated_piper import EmulatedPiper
 from rise_robot.processes import PARENT_ENV
 
+PRIORITY = 46
+"""A real arm is never late because the computer is busy; asked for, not demanded."""
+
 
 def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     description, _, examples = (__doc__ or "").partition("\n\n")

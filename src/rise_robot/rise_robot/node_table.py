@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from rise_robot.core.contract import config_path
+from rise_robot import apt_nodes
 from rise_robot.core.errors import LaunchError
 from rise_robot.hardware.emulated_channels import emulated_channel
+from rise_robot.node_spec import NodeSpec
 
 
 def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
@@ -43,6 +43,11 @@ class BringupOptions:
     bricks: int = _option(0, "Bricks of an episode; 0: 1 to 4, drawn by the seed.")
     real_time: bool = _option(True, "Bound to the wall clock; else as fast as it can, on /clock.")
     namespace: str = _option("", "Namespace of all nodes.")
+    rviz: bool = _option(False, "Robot model and pictures in RViz (apt install, ros2 launch).")
+    ros2_control: bool = _option(
+        False,
+        "controller_manager with a trajectory controller per arm commands (apt install, ros2 launch).",
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
@@ -56,6 +61,8 @@ class BringupOptions:
             raise LaunchError(
                 f"hardware {self.hardware} has no scripted expert, no judge of episodes and no other time"
             )
+        if self.ros2_control and self.commanding != "none":
+            raise LaunchError(f"ros2_control commands the robot itself; got commander {self.commanding}, not none")
         if self.evaluate and (not self.policy or self.episodes < 1):
             raise LaunchError(f"evaluate needs policy and episodes, got {self.policy!r} and {self.episodes}")
 
@@ -78,34 +85,6 @@ class BringupOptions:
         return cls(**parsed)
 
 
-@dataclass(frozen=True)
-class NodeSpec:
-    """One process.
-
-    Attributes:
-        package: of the executable.
-        executable: console script of the package; the module is `package.nodes.executable`, or `package.executable`
-            where it is no ROS node.
-        parameters: on top of the parameter file config/<executable>.yaml; None for a program that is no ROS node.
-        arguments: of the command line, for such a program.
-    """
-
-    package: str
-    executable: str
-    parameters: dict[str, Any] | None
-    arguments: tuple[str, ...] = ()
-
-    @property
-    def module(self) -> str:
-        place = "" if self.parameters is None else ".nodes"
-        return f"{self.package}{place}.{self.executable}"
-
-    @property
-    def parameter_file(self) -> Path | None:
-        """None for a program that is no ROS node."""
-        return None if self.parameters is None else config_path(f"{self.executable}.yaml")
-
-
 def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     """The nodes of a bringup in the order of their start; they are stopped in the opposite order."""
     common: dict[str, Any] = {"contract": options.contract}
@@ -115,12 +94,11 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     nodes = [recorder(options.record, common, serve_episodes=not simulated)] if options.record else []
     if not simulated:
         nodes += arms(options, common)
-    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
-    nodes.append(
-        NodeSpec(
-            "rise_robot", "trajectory_controller", {**common, "initial_mode": mode, "resume_after_jump": simulated}
-        )
-    )
+    if options.ros2_control or options.rviz:
+        nodes.append(apt_nodes.state_publisher(options.contract, options.ros2_control))
+    if options.rviz:
+        nodes.append(apt_nodes.rviz())
+    nodes += apt_nodes.ros2_control() if options.ros2_control else [_controller(options, common)]
     if options.policy:
         nodes.append(policy(options.policy, common))
     if options.evaluate:
@@ -128,6 +106,12 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     if simulated:
         nodes.append(_simulated_robot(options))
     return tuple(nodes)
+
+
+def _controller(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
+    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
+    own = {"initial_mode": mode, "resume_after_jump": options.hardware == "sim"}
+    return NodeSpec("rise_robot", "trajectory_controller", {**common, **own})
 
 
 def recorder(directory: str, common: Mapping[str, Any], serve_episodes: bool = False) -> NodeSpec:
@@ -144,7 +128,7 @@ def arms(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:
     channels = {f"{arm}_channel": emulated_channel(arm) for arm in ("left", "right")}
     words = ["--channels", *(f"{name.removesuffix('_channel')}={place}" for name, place in channels.items())]
     return [
-        NodeSpec("rise_robot", "emulated_piper", None, tuple(words)),
+        NodeSpec("rise_robot", "emulated_piper", {}, file=None, arguments=tuple(words)),
         NodeSpec("rise_robot", "piper_driver", {**common, "interface": "udp_multicast", **channels}),
     ]
 

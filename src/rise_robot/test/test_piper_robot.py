@@ -10,7 +10,8 @@ import pytest
 from piper_world import CONTRACT, World
 
 from rise_robot.core.errors import ContractError, HardwareError, JointCommandRefusedError
-from rise_robot.hardware.piper_robot import State, arms_of
+from rise_robot.hardware.piper_joints import arms_of
+from rise_robot.hardware.piper_robot import State
 
 RAISED = np.tile([0.2, 0.4, -0.4, 0.1, 0.1, -0.1, 0.03], 2)
 
@@ -168,12 +169,14 @@ def test_a_latched_fault_ends_by_deactivating_and_activating(world: World) -> No
     assert world.robot.state is State.ACTIVE and world.robot.faults == 1
 
 
-def test_motors_that_do_not_enable_are_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.robot.connect(world.run, 1.0)
+def test_motors_that_do_not_enable_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(enable_timeout_s=0.5)
     monkeypatch.setattr(world.emulated[1], "_switch", lambda motor, enable: None)
-    with pytest.raises(HardwareError, match=r"right: motors \[1, 2, 3, 4, 5, 6\] not enabled within 5 s"):
+    world.robot.connect(world.run, 1.0)
+    with pytest.raises(HardwareError, match=r"right: motors \[1, 2, 3, 4, 5, 6\] not enabled within 0.5 s"):
         world.robot.activate()
     assert world.robot.state is State.READY
+    world.close()
 
 
 def test_an_arm_with_a_fault_is_not_enabled(world: World) -> None:

@@ -19,6 +19,7 @@ class DriverParameters:
     """What the parameter file piper_driver.yaml says; its comments explain."""
 
     autostart: bool
+    realtime_priority: int
     interface: str
     channels: dict[str, str]
     connect_timeout_s: float
@@ -35,6 +36,9 @@ def declare_all(node: Node, arms: Sequence[str]) -> DriverParameters:
     """Declare every parameter, one channel per arm, and read them. Raises HardwareError for a bad park_pose."""
     return DriverParameters(
         autostart=declare(node, "autostart", True, "Configure and activate at the start."),
+        realtime_priority=declare(
+            node, "realtime_priority", 45, "SCHED_FIFO priority of the driver; 0: do not ask.", low=0, high=99
+        ),
         interface=declare(node, "interface", "socketcan", "python-can's interface: socketcan, udp_multicast."),
         channels={arm: declare(node, f"{arm}_channel", f"can_{arm}", f"CAN channel of the {arm} arm.") for arm in arms},
         connect_timeout_s=declare(

@@ -26,8 +26,9 @@ from rise_robot.core.errors import HardwareError, JointCommandRefusedError, Rise
 from rise_robot.core.pacing import WallOffset
 from rise_robot.core.velocity_estimator import VelocityEstimator
 from rise_robot.hardware.piper_arm import PiperArm
+from rise_robot.hardware.piper_joints import arms_of
 from rise_robot.hardware.piper_port import PiperPort
-from rise_robot.hardware.piper_robot import PiperRobot, State, arms_of
+from rise_robot.hardware.piper_robot import PiperRobot, State
 from rise_robot.nodes import conversions, driver_parameters, qos, runtime
 from rise_robot.nodes.driver_diagnostics import DriverDiagnostics
 from rise_robot.nodes.lifecycle import DelegatingLifecycleNode
@@ -44,6 +45,7 @@ class PiperDriverNode:
         self.contract = runtime.declare_contract(node)
         self._arms = arms_of(self.contract)
         self._parameters = driver_parameters.declare_all(node, self._arms)
+        self._scheduling = runtime.ask_for_realtime(self._parameters.realtime_priority)  # before any thread is started
         self._stop, self._woken = threading.Event(), threading.Event()
         self._wall = WallOffset(time.time_ns, time.monotonic_ns)
         self._velocity = VelocityEstimator()
@@ -195,6 +197,7 @@ class PiperDriverNode:
             level, message, values = DiagnosticStatus.WARN, "not configured", {}
         else:
             level, message, values = self._report.of(self._robot, time.monotonic_ns())
+            values["scheduling"] = self._scheduling
         self._diagnostics.publish(runtime.diagnostics(self.node, level, message, values))
 
 
