@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import can
 
 from rise_robot.core.errors import RiseRobotError
+from rise_robot.core.scheduling import ask_for_realtime
 from rise_robot.hardware.can_bus import open_bus
 from rise_robot.hardware.emulated_channels import emulated_channel
 from rise_robot.hardware.emulated_faults import KINDS, Fault
@@ -68,9 +69,9 @@ def serve(interface: str, places: dict[str, str], convention: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    loops = [
-        EmulatedLoop(EmulatedPiper(convention=convention), open_bus(interface, place)) for place in places.values()
-    ]
+    ask_for_realtime(PRIORITY)
+    buses = [open_bus(interface, place) for place in places.values()]
+    loops = [EmulatedLoop(EmulatedPiper(convention=convention), bus) for bus in buses]
     for loop in loops:
         loop.start()
     print(f"emulated arms on {interface}: {', '.join(f'{arm} {place}' for arm, place in places.items())}", flush=True)

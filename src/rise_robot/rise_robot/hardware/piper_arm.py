@@ -113,16 +113,22 @@ class PiperArm:
         frames = PiperKinematics(convention).link_transforms(self.feedback().positions[:JOINTS])
         return float(np.linalg.norm(frames[5, :3, 3] - reported))
 
+    def missing(self) -> str:
+        """What has not come for `lost_s`, or never; empty where everything does."""
+        for what, frames in (("joint feedback", FEEDBACK), ("status", (STATUS_FRAME,)), ("motor report", MOTOR_FRAMES)):
+            age = self.port.age_s(frames)
+            if age > self.settings.lost_s:
+                return f"{self.name}: no {what} for {age:.3f} s, at most {self.settings.lost_s:g} s"
+        return ""
+
     def faults(self, *, driven: bool) -> list[str]:
         """What forbids motion, in words; empty where nothing does.
 
         Args:
             driven: also demand that the motors are enabled and that CAN commands the arm.
         """
-        for what, frames in (("joint feedback", FEEDBACK), ("status", (STATUS_FRAME,)), ("motor report", MOTOR_FRAMES)):
-            age = self.port.age_s(frames)
-            if age > self.settings.lost_s:
-                return [f"{self.name}: no {what} for {age:.3f} s, at most {self.settings.lost_s:g} s"]
+        if missing := self.missing():
+            return [missing]
         return [f"{self.name}: {fault}" for fault in self._condition(driven) + self._motor_faults(driven)]
 
     def enable(self) -> None:

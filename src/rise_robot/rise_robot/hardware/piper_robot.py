@@ -69,15 +69,15 @@ class PiperRobot:
         self._lock = threading.RLock()
 
     def connect(self, wait: Callable[[float], bool | None], timeout_s: float) -> None:
-        """Wait until every arm has sent a whole cycle. Raises HardwareError naming the silent ones."""
+        """Wait until every arm has sent every kind of frame. Raises HardwareError saying what is missing."""
         for _ in range(max(round(timeout_s / 0.05), 1)):
-            silent = [arm.name for arm in self.arms if arm.age_s() > arm.settings.max_age_s]
-            if not silent or wait(0.05):
+            missing = [arm.missing() for arm in self.arms if arm.missing()]
+            if not missing or wait(0.05):
                 break
-        if silent:
+        if missing:
             raise HardwareError(
-                f"no CAN feedback from {', '.join(silent)} within {timeout_s:g} s: is the arm powered, is the channel "
-                f"up at 1 Mbit/s, is it the right channel?"
+                f"{'; '.join(missing)}, waited {timeout_s:g} s: is the arm powered, is the channel up at 1 Mbit/s, "
+                f"is it the right channel?"
             )
         self.state = State.READY
 

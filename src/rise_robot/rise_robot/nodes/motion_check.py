@@ -43,6 +43,10 @@ class MotionCheckNode:
         self._amplitude = declare(node, "amplitude", 0.1, "rad that every joint swings.", low=0.0, high=1.0)
         self._period_s = declare(node, "period_s", 4.0, "Of one swing.", low=1.0, high=60.0)
         self._ready_s = declare(node, "ready_s", 60.0, "s to wait for the robot.", low=1.0, high=600.0)
+        priority = declare(
+            node, "realtime_priority", 40, "SCHED_FIFO priority: what measures must not be late.", low=0, high=99
+        )
+        runtime.ask_for_realtime(priority)  # before any thread is started
         self._heard: dict[str, list[tuple[int, int, np.ndarray]]] = defaultdict(list)  # stamp, arrival, positions
         self._refused: dict[str, int] = {}
         self._status: ControlStatus | None = None

@@ -100,7 +100,8 @@ class PiperDriverNode:
                 "cleanup": self._cleanup,
             }[name]()
         except RiseRobotError as error:
-            self._say(str(error))
+            self._said = str(error)
+            self.node.get_logger().error(f"{name}: {error}")
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 
