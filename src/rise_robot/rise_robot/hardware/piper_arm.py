@@ -51,7 +51,7 @@ class ArmFeedback:
     """One cycle of feedback: six joints and the gripper.
 
     Attributes:
-        stamp_ns: arrival of its last frame, on the clock of the port.
+        stamp_ns: arrival of its last frame, wall time.
         positions: (7,) rad, gripper m.
         velocities: (7,) rad/s as the motors report them, 0 where the firmware gives none and for the gripper.
         efforts: (7,) N m from the motors' currents; gripper N m.

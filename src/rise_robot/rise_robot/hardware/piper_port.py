@@ -36,7 +36,8 @@ class PiperPort:
     Attributes:
         sdk: the vendor's interface.
         received, failed: frames read, and frames that could not be sent, since the connection.
-        cycle: number of the newest feedback cycle; its last frame arrived at `cycle_ns` of the clock.
+        cycle, cycle_ns: number of the newest feedback cycle, and when its last frame arrived: the kernel's stamp where
+            there is one, wall time in ns, so that a thread that is late does not make the data younger.
 
     Args:
         clock_ns: monotonic time, injected.
@@ -105,9 +106,8 @@ class PiperPort:
 
     def _on_frame(self, message: can.Message) -> None:
         self.sdk.ParseCANFrame(message)  # a frame that it cannot read raises, and so never counts as fresh
-        now = self._clock_ns()
-        self._arrivals[message.arbitration_id] = now
+        self._arrivals[message.arbitration_id] = self._clock_ns()
         self.received += 1
         if message.arbitration_id == GRIPPER_FRAME:
-            self.cycle, self.cycle_ns = self.cycle + 1, now
+            self.cycle, self.cycle_ns = self.cycle + 1, round(message.timestamp * 1e9)
             self._on_cycle()

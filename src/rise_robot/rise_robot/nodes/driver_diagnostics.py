@@ -25,7 +25,7 @@ class DriverDiagnostics:
         self._before: dict[str, tuple[int, int]] = {}  # time and cycle
 
     def of(self, robot: PiperRobot, now_ns: int) -> tuple[bytes, str, dict[str, object]]:
-        """Level, message and values."""
+        """Level, message and values; `now_ns` on the clock that commands are checked against."""
         values: dict[str, object] = {
             "state": robot.state.value,
             "faults": robot.faults,
@@ -40,6 +40,8 @@ class DriverDiagnostics:
             return DiagnosticStatus.ERROR, robot.reason, values
         if robot.state is not State.ACTIVE:
             remarks.insert(0, f"{robot.state.value}: {robot.reason or 'motors are not commanded'}")
+        elif robot.guard.age_s(now_ns) > robot.guard.config.timeout_s:
+            remarks.insert(0, "no command: the arms hold")
         level = DiagnosticStatus.WARN if remarks else DiagnosticStatus.OK
         return level, "; ".join(remarks) or "active", values
 

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -23,7 +24,6 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from rise_robot.core.errors import HardwareError, JointCommandRefusedError, RiseRobotError
-from rise_robot.core.pacing import WallOffset
 from rise_robot.core.velocity_estimator import VelocityEstimator
 from rise_robot.hardware.piper_arm import PiperArm
 from rise_robot.hardware.piper_joints import arms_of
@@ -47,7 +47,6 @@ class PiperDriverNode:
         self._parameters = driver_parameters.declare_all(node, self._arms)
         self._scheduling = runtime.ask_for_realtime(self._parameters.realtime_priority)  # before any thread is started
         self._stop, self._woken = threading.Event(), threading.Event()
-        self._wall = WallOffset(time.time_ns, time.monotonic_ns)
         self._velocity = VelocityEstimator()
         self._robot: PiperRobot | None = None
         self._published: tuple[int, ...] = ()
@@ -106,18 +105,18 @@ class PiperDriverNode:
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
-        given, arms = self._parameters, []
-        for arm in self._arms:
-            port = PiperPort(
-                given.interface, given.channels[arm], self.contract.dh_convention, time.monotonic_ns, self._woken.set
+        given, convention = self._parameters, self.contract.dh_convention
+        with ExitStack() as opened:  # closes the channels again when one arm cannot be had
+            arms = []
+            for name in self._arms:
+                port = PiperPort(given.interface, given.channels[name], convention, time.monotonic_ns, self._woken.set)
+                opened.callback(port.close)
+                arms.append(PiperArm(name, port, given.arm_settings, self._stop.wait))
+            robot = PiperRobot(
+                self.contract, arms, time.monotonic_ns, given.guard, given.park_pose, given.park_velocity
             )
-            arms.append(PiperArm(arm, port, given.arm_settings, self._stop.wait))
-        robot = PiperRobot(self.contract, arms, time.monotonic_ns, given.guard, given.park_pose, given.park_velocity)
-        try:
             robot.connect(self._stop.wait, given.connect_timeout_s)
-        except HardwareError:
-            robot.close()
-            raise
+            opened.pop_all()
         self._robot = robot
 
     def _cleanup(self) -> None:
@@ -141,7 +140,7 @@ class PiperDriverNode:
     def _publish(self, robot: PiperRobot) -> None:
         """Joint states, stamped with the arrival of the older of the arms' newest cycles."""
         arms = robot.feedback()
-        stamp = self._wall.stamp(min(each.stamp_ns for each in arms))
+        stamp = min(each.stamp_ns for each in arms)
         positions = np.concatenate([each.positions for each in arms])
         velocities = self._velocity.add(stamp, positions)
         if self._parameters.firmware_velocity:
@@ -156,10 +155,12 @@ class PiperDriverNode:
             return
         try:
             positions = self._positions_of(message, robot)
-            now = self.node.get_clock().now().nanoseconds
-            robot.execute(conversions.stamp_of(message), positions, now)
+            robot.execute(conversions.stamp_of(message), positions, self._now())
         except JointCommandRefusedError as error:
             self.node.get_logger().warning(f"refused ({error.reason}): {error}", throttle_duration_sec=1.0)
+
+    def _now(self) -> int:
+        return self.node.get_clock().now().nanoseconds
 
     def _positions_of(self, message: JointState, robot: PiperRobot) -> np.ndarray:
         """(A,) in contract order. A command for other joints, or for some of them, is refused whole, and counted."""
@@ -197,7 +198,7 @@ class PiperDriverNode:
         if self._robot is None:
             level, message, values = DiagnosticStatus.WARN, "not configured", {}
         else:
-            level, message, values = self._report.of(self._robot, time.monotonic_ns())
+            level, message, values = self._report.of(self._robot, self._now())
             values["scheduling"] = self._scheduling
         self._diagnostics.publish(runtime.diagnostics(self.node, level, message, values))
 
