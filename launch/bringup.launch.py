@@ -26,9 +26,11 @@ def nodes(context: LaunchContext) -> list[Node]:
             package=spec.package,
             executable=spec.executable,
             namespace=options.namespace,
-            parameters=[str(spec.parameter_file), spec.parameters],
+            arguments=list(spec.arguments),
+            parameters=[*map(str, spec.parameter_files), *([spec.parameters] if spec.parameters else [])],
+            remappings=list(spec.remappings),
             output="screen",
-            on_exit=Shutdown(reason=f"{spec.executable} ended"),
+            on_exit=[] if spec.ends else Shutdown(reason=f"{spec.executable} ended"),
         )
         for spec in bringup_nodes(options)
     ]

@@ -32,7 +32,7 @@ def nodes(context: LaunchContext) -> list[Node]:
             package=spec.package,
             executable=spec.executable,
             namespace=values["namespace"],
-            parameters=[str(spec.parameter_file), spec.parameters],
+            parameters=[*map(str, spec.parameter_files), spec.parameters],
             output="screen",
         )
     ]

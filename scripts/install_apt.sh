@@ -38,7 +38,8 @@ root_run env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-reco
     libegl1 libopengl0 libgl1-mesa-dri
 if [ "$rviz" = 1 ]; then
     root_run env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        ros-jazzy-rviz2 ros-jazzy-foxglove-bridge ros-jazzy-ros2-control ros-jazzy-ros2-controllers
+        ros-jazzy-rviz2 ros-jazzy-foxglove-bridge ros-jazzy-ros2-control ros-jazzy-ros2-controllers \
+        ros-jazzy-joint-state-topic-hardware-interface
 fi
 [ -f /etc/ros/rosdep/sources.list.d/20-default.list ] || root_run rosdep init
 run rosdep update --rosdistro jazzy

@@ -21,7 +21,14 @@ FORBIDDEN = {
 # Where ROS may appear: nodes, and what starts or converts for them.
 ROS_PLACES = ("nodes/",)
 # What a training machine works with: it has bags, and no ROS.
-ROS_FREE = ("rise_robot.core", "rise_robot.bag", "rise_robot.sim", "rise_worldmodel", "rise_learning")
+ROS_FREE = (
+    "rise_robot.core",
+    "rise_robot.bag",
+    "rise_robot.hardware",
+    "rise_robot.sim",
+    "rise_worldmodel",
+    "rise_learning",
+)
 
 
 def _modules(package: str) -> list[Path]:

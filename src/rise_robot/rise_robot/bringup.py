@@ -18,19 +18,31 @@ import sys
 import threading
 from typing import Any
 
-from rise_robot.core.errors import RiseRobotError
+from rise_robot.core.errors import LaunchError, RiseRobotError
 from rise_robot.node_table import BringupOptions, NodeSpec, bringup_nodes
 from rise_robot.processes import PARENT_ENV, ProcessGroup
 
 
 def command_line(node: NodeSpec, namespace: str = "") -> list[str]:
     """How to start a node with this Python."""
-    words = [sys.executable, "-m", node.module, "--ros-args", "--params-file", str(node.parameter_file)]
+    words = [sys.executable, "-m", node.module, *node.arguments]
+    if not node.parameter_files:
+        return words
+    words += ["--ros-args", "--params-file", str(node.parameter_files[0])]
     for name, value in node.parameters.items():
         words += ["-p", f"{name}:={json.dumps(value)}"]
     if namespace:
         words += ["-r", f"__ns:=/{namespace.strip('/')}"]
     return words
+
+
+def require_own(nodes: tuple[NodeSpec, ...]) -> None:
+    """Raise LaunchError naming nodes that only an apt install has: `ros2 launch` starts them, this program does not."""
+    foreign = [node.executable for node in nodes if not node.package.startswith("rise_")]
+    if foreign:
+        raise LaunchError(
+            f"{', '.join(foreign)}: not of this project; ros2 launch rise_robot bringup.launch.py starts them"
+        )
 
 
 def supervise(nodes: tuple[NodeSpec, ...], namespace: str = "") -> int:
@@ -71,8 +83,9 @@ def main(args: list[str] | None = None) -> int:
     try:
         options = parse(args)
         nodes = bringup_nodes(options)
+        require_own(nodes)
         for node in nodes:
-            _ = node.parameter_file  # a missing file is said before anything has started
+            _ = node.parameter_files  # a missing one is said before anything has started
     except RiseRobotError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from rise_robot.core.contract import config_path
+from rise_robot import apt_nodes
 from rise_robot.core.errors import LaunchError
+from rise_robot.hardware.emulated_channels import emulated_channel
+from rise_robot.node_spec import NodeSpec
 
 
 def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
@@ -20,7 +21,11 @@ def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> An
 class BringupOptions:
     """The options of bringup; they are the launch arguments as well (`--bricks 2`, `bricks:=2`)."""
 
-    hardware: str = _option("sim", "The robot: sim is the MuJoCo twin.", ("sim",))
+    hardware: str = _option(
+        "sim",
+        "The robot: sim is the MuJoCo twin, emulated two emulated arms over CAN frames, can the real arms.",
+        ("sim", "emulated", "can"),
+    )
     task: str = _option("brick_sorting", "Task of the simulated cell.")
     contract: str = _option("contract.yaml", "Contract: a path, or a file name of the installed config/.")
     commander: str = _option(
@@ -30,12 +35,19 @@ class BringupOptions:
     )
     policy: str = _option("", "Run directory whose policy node is started too.")
     evaluate: bool = _option(False, "Count the outcomes of the episodes of the policy, then report and end.")
+    left_channel: str = _option("can_left", "CAN channel of the left arm (hardware can).")
+    right_channel: str = _option("can_right", "CAN channel of the right arm (hardware can).")
     record: str = _option("", "Directory of rosbag2 sessions to record into; empty: no recorder.")
     episodes: int = _option(-1, "Episodes until everything ends; -1: for ever; 0: only those asked for by service.")
     seed: int = _option(0, "Seed of the first episode; the next ones count up.")
     bricks: int = _option(0, "Bricks of an episode; 0: 1 to 4, drawn by the seed.")
     real_time: bool = _option(True, "Bound to the wall clock; else as fast as it can, on /clock.")
     namespace: str = _option("", "Namespace of all nodes.")
+    rviz: bool = _option(False, "Robot model and pictures in RViz (apt install, ros2 launch).")
+    ros2_control: bool = _option(
+        False,
+        "controller_manager with a trajectory controller per arm commands (apt install, ros2 launch).",
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
@@ -45,6 +57,12 @@ class BringupOptions:
                 raise LaunchError(f"unknown {option.name} {value!r}; known are {', '.join(known)}")
         if self.policy and self.commanding != "policy":
             raise LaunchError(f"policy {self.policy!r} needs commander policy, got {self.commander!r}")
+        if self.hardware != "sim" and (self.commander == "expert" or self.evaluate or not self.real_time):
+            raise LaunchError(
+                f"hardware {self.hardware} has no scripted expert, no judge of episodes and no other time"
+            )
+        if self.ros2_control and self.commanding != "none":
+            raise LaunchError(f"ros2_control commands the robot itself; got commander {self.commanding}, not none")
         if self.evaluate and (not self.policy or self.episodes < 1):
             raise LaunchError(f"evaluate needs policy and episodes, got {self.policy!r} and {self.episodes}")
 
@@ -53,7 +71,9 @@ class BringupOptions:
         """expert, policy or none."""
         if self.commander != "auto":
             return self.commander
-        return "policy" if self.policy else "expert"
+        if self.policy:
+            return "policy"
+        return "expert" if self.hardware == "sim" else "none"
 
     @classmethod
     def from_strings(cls, values: Mapping[str, str]) -> BringupOptions:
@@ -65,42 +85,20 @@ class BringupOptions:
         return cls(**parsed)
 
 
-@dataclass(frozen=True)
-class NodeSpec:
-    """One process.
-
-    Attributes:
-        package: of the executable.
-        executable: console script of the package; the module is `package.nodes.executable`.
-        parameters: on top of the parameter file config/<executable>.yaml.
-    """
-
-    package: str
-    executable: str
-    parameters: dict[str, Any]
-
-    @property
-    def module(self) -> str:
-        return f"{self.package}.nodes.{self.executable}"
-
-    @property
-    def parameter_file(self) -> Path:
-        return config_path(f"{self.executable}.yaml")
-
-
 def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     """The nodes of a bringup in the order of their start; they are stopped in the opposite order."""
     common: dict[str, Any] = {"contract": options.contract}
     if not options.real_time:
         common["use_sim_time"] = True
-    nodes = [recorder(options.record, common)] if options.record else []
-    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
     simulated = options.hardware == "sim"
-    nodes.append(
-        NodeSpec(
-            "rise_robot", "trajectory_controller", {**common, "initial_mode": mode, "resume_after_jump": simulated}
-        )
-    )
+    nodes = [recorder(options.record, common, serve_episodes=not simulated)] if options.record else []
+    if not simulated:
+        nodes += arms(options, common)
+    if options.ros2_control or options.rviz:
+        nodes.append(apt_nodes.state_publisher(options.contract, options.ros2_control))
+    if options.rviz:
+        nodes.append(apt_nodes.rviz())
+    nodes += apt_nodes.ros2_control() if options.ros2_control else [_controller(options, common)]
     if options.policy:
         nodes.append(policy(options.policy, common))
     if options.evaluate:
@@ -110,9 +108,29 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     return tuple(nodes)
 
 
-def recorder(directory: str, common: Mapping[str, Any]) -> NodeSpec:
+def _controller(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
+    mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
+    own = {"initial_mode": mode, "resume_after_jump": options.hardware == "sim"}
+    return NodeSpec("rise_robot", "trajectory_controller", {**common, **own})
+
+
+def recorder(directory: str, common: Mapping[str, Any], serve_episodes: bool = False) -> NodeSpec:
     """The recorder alone, as launch/record.launch.py starts it beside a running robot."""
-    return NodeSpec("rise_robot", "recorder", {**common, "out": directory})
+    marks = {"serve_episodes": True} if serve_episodes else {}
+    return NodeSpec("rise_robot", "recorder", {**common, "out": directory, **marks})
+
+
+def arms(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:
+    """The driver of real arms, or the same driver with emulated arms on buses of this ROS domain."""
+    if options.hardware == "can":
+        channels = {"left_channel": options.left_channel, "right_channel": options.right_channel}
+        return [NodeSpec("rise_robot", "piper_driver", {**common, **channels})]
+    channels = {f"{arm}_channel": emulated_channel(arm) for arm in ("left", "right")}
+    words = ["--channels", *(f"{name.removesuffix('_channel')}={place}" for name, place in channels.items())]
+    return [
+        NodeSpec("rise_robot", "emulated_piper", {}, file=None, arguments=tuple(words)),
+        NodeSpec("rise_robot", "piper_driver", {**common, "interface": "udp_multicast", **channels}),
+    ]
 
 
 def policy(run: str, common: Mapping[str, Any]) -> NodeSpec:

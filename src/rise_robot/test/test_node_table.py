@@ -16,6 +16,7 @@ from rise_robot.core.contract import config_path
 from rise_robot.core.errors import LaunchError
 from rise_robot.node_table import BringupOptions, bringup_nodes
 
+HARDWARE = ("sim", "emulated", "can")
 LAUNCH = Path(config_path("contract.yaml")).parents[1] / "launch"
 
 
@@ -24,6 +25,52 @@ def test_expert_is_the_default_commander() -> None:
     assert (controller.executable, robot.executable) == ("trajectory_controller", "simulated_robot")
     assert controller.parameters["initial_mode"] == "demo"
     assert (robot.parameters["commander"], robot.parameters["episodes"]) == ("expert", -1)
+
+
+def test_arms_start_before_the_controller_and_so_end_after_it() -> None:
+    nodes = bringup_nodes(BringupOptions(hardware="emulated"))
+    assert [node.executable for node in nodes] == ["emulated_piper", "piper_driver", "trajectory_controller"]
+    emulated, driver, controller = nodes
+    assert (emulated.module, emulated.parameter_files) == ("rise_robot.emulated_piper", ())
+    assert driver.parameters["interface"] == "udp_multicast"
+    assert f"left={driver.parameters['left_channel']}" in emulated.arguments
+    assert driver.parameters["left_channel"] != driver.parameters["right_channel"]
+    assert (controller.parameters["initial_mode"], controller.parameters["resume_after_jump"]) == ("hold", False)
+
+
+def test_real_arms_are_the_driver_on_their_channels_and_the_same_controller() -> None:
+    driver, controller = bringup_nodes(BringupOptions(hardware="can", left_channel="can3", policy="runs/demo"))[:2]
+    assert (driver.executable, controller.executable) == ("piper_driver", "trajectory_controller")
+    assert (driver.parameters["left_channel"], driver.parameters["right_channel"]) == ("can3", "can_right")
+    assert "interface" not in driver.parameters and controller.parameters["initial_mode"] == "policy"
+
+
+def test_emulated_channels_of_two_ros_domains_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def channels(domain: str) -> set[str]:
+        monkeypatch.setenv("ROS_DOMAIN_ID", domain)
+        driver = bringup_nodes(BringupOptions(hardware="emulated"))[1]
+        return {driver.parameters["left_channel"], driver.parameters["right_channel"]}
+
+    assert len(channels("7") | channels("8")) == 4
+
+
+def test_a_recorder_of_a_real_robot_marks_the_episodes() -> None:
+    for hardware in HARDWARE:
+        recorder = bringup_nodes(BringupOptions(hardware=hardware, record="bags"))[0]
+        assert recorder.parameters.get("serve_episodes", False) == (hardware != "sim")
+
+
+def test_ros2_control_takes_the_controllers_place() -> None:
+    nodes = bringup_nodes(BringupOptions(hardware="emulated", ros2_control=True, rviz=True))
+    expected = "emulated_piper piper_driver robot_state_publisher rviz2 ros2_control_node spawner"
+    assert " ".join(node.executable for node in nodes) == expected
+    assert [node.executable for node in nodes if node.ends] == ["spawner"]
+    assert "JointStateTopicSystem" in nodes[2].parameters["robot_description"]
+
+
+def test_bringup_without_launch_names_nodes_that_it_cannot_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bringup.main(["--rviz", "true"]) == 2
+    assert "robot_state_publisher, rviz2: not of this project; ros2 launch" in capsys.readouterr().err
 
 
 def test_recording_starts_first_and_the_robot_waits_for_it() -> None:
@@ -56,7 +103,10 @@ def test_no_episodes_start_by_themselves_without_anybody_who_commands_them() -> 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"hardware": "ur5"}, "unknown hardware 'ur5'; known are sim"),
+        ({"hardware": "ur5"}, "unknown hardware 'ur5'; known are sim, emulated, can"),
+        ({"hardware": "can", "commander": "expert"}, "hardware can has no scripted expert"),
+        ({"hardware": "emulated", "real_time": "false"}, "no other time"),
+        ({"ros2_control": "true"}, "ros2_control commands the robot itself"),
         ({"real_time": "maybe"}, "real_time must be true or false"),
         ({"bricks": "two"}, "bricks must be of type int"),
         ({"policy": "runs/demo", "commander": "expert"}, "needs commander policy"),
@@ -78,8 +128,11 @@ def test_bringup_says_what_is_wrong_before_it_starts_anything(capsys: pytest.Cap
 
 
 def test_parameter_files_name_every_parameter_of_the_table() -> None:
-    for node in bringup_nodes(BringupOptions(policy="runs/demo", record="bags")):
-        known = yaml.safe_load(node.parameter_file.read_text())["/**"]["ros__parameters"]
+    options = [BringupOptions(policy="runs/demo", record="bags", hardware=hardware) for hardware in HARDWARE]
+    for node in (node for each in options for node in bringup_nodes(each)):
+        known = {}
+        for file in node.parameter_files:
+            known |= yaml.safe_load(file.read_text())["/**"]["ros__parameters"]
         assert set(node.parameters) - {"use_sim_time"} <= set(known), node.executable
 
 
@@ -122,9 +175,19 @@ def test_bringup_launch_is_the_table() -> None:
     assert BringupOptions.from_strings(defaults) == BringupOptions()
     expected = bringup_nodes(BringupOptions(bricks=2, record="bags", namespace="cell"))
     assert [(n["package"], n["executable"], n["parameters"]) for n in nodes] == [
-        (spec.package, spec.executable, [str(spec.parameter_file), spec.parameters]) for spec in expected
+        (spec.package, spec.executable, [*map(str, spec.parameter_files), spec.parameters]) for spec in expected
     ]
     assert all(node["namespace"] == "cell" for node in nodes)
+
+
+@pytest.mark.usefixtures("launch_modules")
+def test_launch_starts_programs_without_parameters_and_lets_the_spawner_end() -> None:
+    _, nodes = launched("bringup.launch.py", hardware="emulated", ros2_control="true")
+    by_name = {node["executable"]: node for node in nodes}
+    assert by_name["emulated_piper"]["parameters"] == []
+    assert by_name["emulated_piper"]["arguments"][0] == "--channels"
+    assert by_name["spawner"]["on_exit"] == [] and by_name["piper_driver"]["on_exit"]
+    assert by_name["ros2_control_node"]["remappings"] == [("~/robot_description", "robot_description")]
 
 
 @pytest.mark.usefixtures("launch_modules")

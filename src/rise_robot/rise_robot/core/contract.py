@@ -172,6 +172,11 @@ def config_path(name: str) -> Path:
     raise ContractError(f"no config/{name} beside the source tree or in share/rise_robot; reinstall the package")
 
 
+def contract_path(text: str) -> Path:
+    """A contract as people name it: a path, or the name of a file of the configuration."""
+    return Path(text).resolve() if Path(text).is_file() else config_path(Path(text).name)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

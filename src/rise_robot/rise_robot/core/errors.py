@@ -62,3 +62,23 @@ class TeleoperationError(RiseRobotError):
 
 class CameraError(RiseRobotError):
     """A camera source cannot be opened, or gives pictures that are not those of the contract."""
+
+
+class FrameError(RiseRobotError):
+    """A CAN frame cannot be read or written."""
+
+
+class HardwareError(RiseRobotError):
+    """An arm does not answer, cannot be enabled, or reports a fault."""
+
+
+class JointCommandRefusedError(CommandError):
+    """The driver does not execute a joint_command; `reason` is one word for the counters.
+
+    Reasons: malformed, not_finite, stale, future, out_of_order, out_of_limits, jump, too_far, no_feedback, fault,
+    not_active.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

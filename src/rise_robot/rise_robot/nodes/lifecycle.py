@@ -1,4 +1,4 @@
-"""A lifecycle node whose transitions are carried out by functions."""
+"""A lifecycle node whose transitions are carried out by a function of their name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 
 class ManagedNode(LifecycleNode):
-    """`carry_out` gets the name of the transition: configure, activate, deactivate or cleanup."""
+    """Shutdown is deactivate and cleanup.
+
+    Args:
+        carry_out: called with configure, activate, deactivate or cleanup.
+    """
 
     def __init__(self, name: str, carry_out: Callable[[str], TransitionCallbackReturn]) -> None:
         self._carry_out = carry_out

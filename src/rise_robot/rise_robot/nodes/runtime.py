@@ -8,7 +8,6 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import rclpy
@@ -18,8 +17,9 @@ from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, Si
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.contract import Contract, contract_path
 from rise_robot.core.errors import ContractError
+from rise_robot.core.scheduling import ask_for_realtime as ask_for_realtime
 from rise_robot.processes import PARENT_ENV
 
 T = TypeVar("T", bool, int, float, str)
@@ -53,7 +53,7 @@ def declare(
 def declare_contract(node: Node) -> Contract:
     """The contract of the parameter `contract`: a path, or the name of a file of the installed configuration."""
     text = declare(node, "contract", "contract.yaml", "Contract: a path, or a file name of the installed config/.")
-    return Contract.load(text if Path(text).is_file() else config_path(Path(text).name))
+    return Contract.load(contract_path(text))
 
 
 def reject_unknown_parameters(node: Node) -> None:
@@ -150,14 +150,3 @@ def diagnostics(node: Node, level: bytes, message: str, values: Mapping[str, Any
     array = DiagnosticArray(status=[status])
     array.header.stamp = node.get_clock().now().to_msg()
     return array
-
-
-def ask_for_realtime(priority: int) -> str:
-    """Give the calling thread SCHED_FIFO; say in words what it has now. 0 does not ask."""
-    if priority <= 0:
-        return "normal (not asked for)"
-    try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-    except (PermissionError, OSError) as error:
-        return f"normal (SCHED_FIFO refused: {error.strerror})"
-    return f"SCHED_FIFO {priority}"

@@ -1,0 +1,43 @@
+"""One process of a bringup, as data: bringup.py starts it as a module, the launch files as an executable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rise_robot.core.contract import config_path
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One process.
+
+    Attributes:
+        package: of the executable.
+        executable: console script of the package; the module is `package.nodes.executable`, or `package.executable`
+            where it is no ROS node.
+        parameters: on top of the parameter file.
+        file: parameter file of config/, <executable>.yaml where empty; None for programs without one.
+        arguments: of the command line.
+        remappings: pairs of names.
+        ends: its end is no reason to end everything.
+    """
+
+    package: str
+    executable: str
+    parameters: dict[str, Any]
+    file: str | None = ""
+    arguments: tuple[str, ...] = ()
+    remappings: tuple[tuple[str, str], ...] = ()
+    ends: bool = False
+
+    @property
+    def module(self) -> str:
+        place = "" if self.file is None else ".nodes"
+        return f"{self.package}{place}.{self.executable}"
+
+    @property
+    def parameter_files(self) -> tuple[Path, ...]:
+        """None or one."""
+        return () if self.file is None else (config_path(self.file or f"{self.executable}.yaml"),)

@@ -1,0 +1,211 @@
+"""The driver of real or emulated Piper arms: `joint_command` in, `joint_states` out, over CAN.
+
+A lifecycle node. configure: opens the CAN channels and waits for every arm. activate: enables the motors, the arms stay
+where they are. deactivate: executes nothing more; the motors hold. cleanup: closes the channels. By itself (parameter
+autostart) it configures and activates at the start.
+Subscribes: joint_command. Publishes: joint_states (at the arms' rate, 200 Hz), contract (latched), /diagnostics (1 Hz).
+Serves (std_srvs/Trigger): ~/park, ~/emergency_stop, ~/reset.
+All decisions are those of rise_robot.hardware.piper_robot and rise_robot.core.command_guard.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.lifecycle import TransitionCallbackReturn
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from rise_robot.core.errors import HardwareError, JointCommandRefusedError, RiseRobotError
+from rise_robot.core.velocity_estimator import VelocityEstimator
+from rise_robot.hardware.piper_arm import PiperArm
+from rise_robot.hardware.piper_joints import arms_of
+from rise_robot.hardware.piper_port import PiperPort
+from rise_robot.hardware.piper_robot import PiperRobot, State
+from rise_robot.nodes import conversions, driver_parameters, qos, runtime
+from rise_robot.nodes.driver_diagnostics import DriverDiagnostics
+from rise_robot.nodes.lifecycle import ManagedNode
+
+WAKE_S = 0.02
+"""The loop looks for lost feedback at least this often."""
+
+
+class PiperDriverNode:
+    """Declares, wires, delegates. The SDK's threads wake the loop in `run`, which publishes and watches."""
+
+    def __init__(self) -> None:
+        self.node = node = ManagedNode("piper_driver", self._transition)
+        self.contract = runtime.declare_contract(node)
+        self._arms = arms_of(self.contract)
+        self._parameters = driver_parameters.declare_all(node, self._arms)
+        self._scheduling = runtime.ask_for_realtime(self._parameters.realtime_priority)  # before any thread is started
+        self._stop, self._woken = threading.Event(), threading.Event()
+        self._velocity = VelocityEstimator()
+        self._robot: PiperRobot | None = None
+        self._published: tuple[int, ...] = ()
+        self._said = ""
+        self._joints = node.create_publisher(JointState, "joint_states", qos.SENSOR)
+        self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._contract_topic = node.create_publisher(String, "contract", qos.LATCHED)
+        self._contract_topic.publish(String(data=self.contract.to_yaml()))
+        self._report = DriverDiagnostics(self.contract.dh_convention, self._parameters.warm_c)
+        node.create_subscription(JointState, "joint_command", self._on_command, qos.COMMAND)
+        node.create_timer(1.0, self._diagnose)
+        for name, act in (("park", PiperRobot.park), ("emergency_stop", PiperRobot.emergency_stop)):
+            self._serve(name, act)
+        self._serve("reset", PiperRobot.reset)
+
+    def run(self, stop: threading.Event) -> None:
+        self._stop = stop
+        if self._parameters.autostart:
+            self._start()
+        while not stop.is_set():
+            self._woken.wait(WAKE_S)
+            self._woken.clear()
+            self._cycle()
+
+    def close(self) -> None:
+        """Park where that is wanted; otherwise the motors hold the arms where they are."""
+        robot = self._robot
+        if robot is None:
+            return
+        if self._parameters.park_on_shutdown and robot.state is State.ACTIVE:
+            robot.park()
+        while robot.state is State.PARKING:
+            time.sleep(WAKE_S)
+            robot.check()
+        self.node.get_logger().info(f"closing: {robot.reason or 'the motors hold the arms where they are'}")
+        self._transition("cleanup")
+
+    def _start(self) -> None:
+        for trigger in (self.node.trigger_configure, self.node.trigger_activate):
+            if trigger() != TransitionCallbackReturn.SUCCESS:
+                raise HardwareError(f"not started: {self._said}")
+
+    def _transition(self, name: str) -> TransitionCallbackReturn:
+        """Carry out a lifecycle transition; a RiseRobotError fails it."""
+        try:
+            {
+                "configure": self._configure,
+                "activate": lambda: self._robot and self._robot.activate(),
+                "deactivate": lambda: self._robot and self._robot.deactivate(),
+                "cleanup": self._cleanup,
+            }[name]()
+        except RiseRobotError as error:
+            self._said = str(error)
+            self.node.get_logger().error(f"{name}: {error}")
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        given, convention = self._parameters, self.contract.dh_convention
+        with ExitStack() as opened:  # closes the channels again when one arm cannot be had
+            arms = []
+            for name in self._arms:
+                port = PiperPort(given.interface, given.channels[name], convention, time.monotonic_ns, self._woken.set)
+                opened.callback(port.close)
+                arms.append(PiperArm(name, port, given.arm_settings, self._stop.wait))
+            robot = PiperRobot(
+                self.contract, arms, time.monotonic_ns, given.guard, given.park_pose, given.park_velocity
+            )
+            robot.connect(self._stop.wait, given.connect_timeout_s)
+            opened.pop_all()
+        self._robot = robot
+
+    def _cleanup(self) -> None:
+        robot, self._robot = self._robot, None
+        if robot is not None:
+            robot.close()
+
+    def _cycle(self) -> None:
+        """Watch, and publish when every arm has sent a new cycle."""
+        robot = self._robot
+        if robot is None:
+            return
+        robot.check()
+        self._say(f"{robot.state.value}{': ' if robot.reason else ''}{robot.reason}")
+        cycles = robot.cycles()
+        if any(new == old for new, old in zip(cycles, self._published or [-1] * len(cycles), strict=True)):
+            return
+        self._published = cycles
+        self._publish(robot)
+
+    def _publish(self, robot: PiperRobot) -> None:
+        """Joint states, stamped with the arrival of the older of the arms' newest cycles."""
+        arms = robot.feedback()
+        stamp = min(each.stamp_ns for each in arms)
+        positions = np.concatenate([each.positions for each in arms])
+        velocities = self._velocity.add(stamp, positions)
+        if self._parameters.firmware_velocity:
+            reported = np.concatenate([each.velocities for each in arms])
+            velocities = np.where(reported != 0.0, reported, velocities)
+        efforts = np.concatenate([each.efforts for each in arms])
+        self._joints.publish(conversions.joint_state(self.contract, stamp, positions, velocities, efforts))
+
+    def _on_command(self, message: JointState) -> None:
+        robot = self._robot
+        if robot is None:
+            return
+        try:
+            positions = self._positions_of(message, robot)
+            robot.execute(conversions.stamp_of(message), positions, self._now())
+        except JointCommandRefusedError as error:
+            self.node.get_logger().warning(f"refused ({error.reason}): {error}", throttle_duration_sec=1.0)
+
+    def _now(self) -> int:
+        return self.node.get_clock().now().nanoseconds
+
+    def _positions_of(self, message: JointState, robot: PiperRobot) -> np.ndarray:
+        """(A,) in contract order. A command for other joints, or for some of them, is refused whole, and counted."""
+        if sorted(message.name) != sorted(self.contract.joint_names) or len(message.position) != len(message.name):
+            text = f"{len(message.position)} positions for {list(message.name)}, expected {self.contract.joint_names}"
+            error = JointCommandRefusedError("malformed", text)
+            robot.guard.count(error)
+            raise error
+        return conversions.positions_of(message, self.contract)
+
+    def _serve(self, name: str, act: Callable[[PiperRobot], None]) -> None:
+        def answer(_: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            try:
+                if self._robot is None:
+                    raise HardwareError("the driver is not configured")
+                act(self._robot)
+                response.success = True
+            except HardwareError as error:
+                response.message = str(error)
+            return response
+
+        self.node.create_service(Trigger, f"~/{name}", answer)
+
+    def _say(self, text: str) -> None:
+        """Log a state once, when it is entered."""
+        if text == self._said:
+            return
+        self._said = text
+        if self._robot is None or self._robot.state is State.FAULT:
+            self.node.get_logger().error(text)
+        else:
+            self.node.get_logger().info(text)
+
+    def _diagnose(self) -> None:
+        if self._robot is None:
+            level, message, values = DiagnosticStatus.WARN, "not configured", {}
+        else:
+            level, message, values = self._report.of(self._robot, self._now())
+            values["scheduling"] = self._scheduling
+        self._diagnostics.publish(runtime.diagnostics(self.node, level, message, values))
+
+
+def main() -> int:
+    return runtime.run(PiperDriverNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""`python -m rise_robot.bringup --hardware emulated`: emulated arms, CAN frames, driver and controller as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from bringup_helpers import CONTRACT, TINY, Bringup, Listener, wait_until_gone
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+
+from rise_robot.nodes import conversions, qos
+from rise_robot.nodes.conversions import stamp_of
+
+AMPLITUDE = 0.1
+
+
+@pytest.fixture(scope="module")
+def robot() -> Iterator[tuple[Bringup, Listener]]:
+    """Both emulated arms, enabled, under a controller that holds them."""
+    bringup = Bringup("--hardware", "emulated")
+    listener = Listener(bringup.domain)
+    try:
+        bringup.wait_for("piper_driver]: active")
+        listener.spin_until(lambda: listener.heard["joint_states"] and listener.heard["joint_command"], 60.0)
+        yield bringup, listener
+    finally:
+        listener.close()
+        if bringup.process.poll() is None:
+            bringup.end(signal.SIGKILL)
+
+
+def run(listener: Listener, module: str, *words: str, domain: int) -> str:
+    """What `python -m module words` prints in the robot's domain; messages are heard meanwhile."""
+    environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *words], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    listener.spin_until(lambda: process.poll() is not None, 90.0)
+    printed = process.communicate()[0]
+    assert process.returncode == 0, printed
+    return printed
+
+
+def driver_status(listener: Listener) -> tuple[int, str, dict[str, str]]:
+    """Level, message and values of the driver's newest diagnostics."""
+    found = [s for array in listener.heard["/diagnostics"] for s in array.status if s.name == "piper_driver"]
+    if not found:
+        return -1, "", {}
+    level = int.from_bytes(found[-1].level, "little")
+    return level, found[-1].message, {pair.key: pair.value for pair in found[-1].values}
+
+
+def wait_for_driver(listener: Listener, condition: Callable[[int, str, dict[str, str]], Any]) -> dict[str, str]:
+    listener.heard["/diagnostics"].clear()
+    listener.spin_until(lambda: condition(*driver_status(listener)), 60.0)
+    return driver_status(listener)[2]
+
+
+def test_a_stream_of_chunks_moves_both_arms(robot: tuple[Bringup, Listener]) -> None:
+    bringup, listener = robot
+    words = ("--ros-args", "-p", f"contract:={TINY}", "-p", "seconds:=5.0", "-p", f"amplitude:={AMPLITUDE}")
+    for _ in range(3):  # a starved machine makes chunks late, and the controller then rightly takes authority away
+        figures = json.loads(run(listener, "rise_robot.nodes.motion_check", *words, domain=bringup.domain))
+        if figures["mode_at_end"] == "policy":
+            break
+    assert figures["mode_at_end"] == "policy"
+    assert figures["swing_min_rad"] == pytest.approx(AMPLITUDE, rel=0.1), "every joint of both arms"
+    assert figures["joint_states"]["gap_p50_ms"] == pytest.approx(5.0, rel=0.3)
+    assert figures["joint_command"]["gap_p50_ms"] == pytest.approx(1e3 / CONTRACT.control_rate_hz, rel=0.1)
+
+
+def test_joint_states_carry_names_and_true_velocities(robot: tuple[Bringup, Listener]) -> None:
+    _, listener = robot
+    heard = listener.heard["joint_states"]
+    assert tuple(heard[-1].name) == CONTRACT.joint_names
+    times = np.array([stamp_of(message) - stamp_of(heard[0]) for message in heard]) * 1e-9
+    positions = np.array([message.position for message in heard])
+    velocities = np.array([message.velocity for message in heard])
+    travelled = np.cumsum(0.5 * (velocities[1:] + velocities[:-1]) * np.diff(times)[:, None], axis=0)
+    assert np.abs(travelled - (positions[1:] - positions[0])).max() < 0.2 * AMPLITUDE
+    assert np.ptp(travelled, axis=0)[0] == pytest.approx(AMPLITUDE, rel=0.2)
+
+
+def test_the_driver_reports_arms_that_are_well(robot: tuple[Bringup, Listener]) -> None:
+    _, listener = robot
+    values = wait_for_driver(listener, lambda level, message, values: level == 0 and "left/rate_hz" in values)
+    for arm in ("left", "right"):
+        assert values[f"{arm}/firmware"] == "S-V1.8-5"
+        assert float(values[f"{arm}/flange_error_mm"]) < 0.1 and values[f"{arm}/send_failures"] == "0"
+        assert values[f"{arm}/temperatures_c"] == "31 31 31 31 31 31"
+
+
+def test_bad_commands_are_refused_and_counted(robot: tuple[Bringup, Listener]) -> None:
+    _, listener = robot
+    publisher = listener.node.create_publisher(JointState, "joint_command", qos.offered_command(30.0))
+    listener.spin_until(lambda: publisher.get_subscription_count() > 1)  # the driver's, beside the listener's
+    listener.spin(0.5)
+    here = np.array(listener.heard["joint_states"][-1].position)
+
+    def send(positions: np.ndarray, names: list[str] | None = None) -> None:
+        now = listener.node.get_clock().now().nanoseconds
+        message = conversions.joint_state(CONTRACT, now, positions)
+        message.name = names or message.name
+        publisher.publish(message)
+        listener.spin(0.1)
+
+    send(here * np.nan)
+    send(here, [f"other_{name}" for name in CONTRACT.joint_names])
+    send(here + 0.5)
+    values = wait_for_driver(listener, lambda level, message, values: "refused/malformed" in values)
+    assert values["refused/not_finite"] == values["refused/malformed"] == "1"
+    assert int(values.get("refused/jump", 0)) + int(values.get("refused/out_of_limits", 0)) >= 1
+    np.testing.assert_allclose(listener.heard["joint_states"][-1].position, here, atol=0.01)
+    listener.node.destroy_publisher(publisher)
+
+
+def test_an_arm_that_falls_silent_is_an_error_until_the_driver_is_activated_anew(
+    robot: tuple[Bringup, Listener],
+) -> None:
+    bringup, listener = robot
+    emulated = "rise_robot.emulated_piper"
+    run(listener, emulated, "--arms", "left", "--fault", "silence", domain=bringup.domain)
+    wait_for_driver(listener, lambda level, message, _: level == 2 and "left: no " in message)
+    listener.heard["joint_states"].clear()
+    listener.spin(0.5)
+    assert not listener.heard["joint_states"], "half a robot is no feedback"
+    run(listener, emulated, "--arms", "left", "--fault", "clear", domain=bringup.domain)
+    listener.spin_until(lambda: listener.heard["joint_states"])
+    wait_for_driver(listener, lambda level, message, values: level == 2 and int(values["refused/fault"]) > 0)
+    for name in ("DEACTIVATE", "CLEANUP", "CONFIGURE", "ACTIVATE"):
+        transition = Transition(id=getattr(Transition, f"TRANSITION_{name}"))
+        assert listener.call(ChangeState, "piper_driver/change_state", transition=transition).success, name
+    wait_for_driver(listener, lambda level, message, values: level == 0)
+
+
+def test_parking_switches_the_motors_off(robot: tuple[Bringup, Listener]) -> None:
+    _, listener = robot
+    assert listener.call(Trigger, "piper_driver/park").success
+    wait_for_driver(listener, lambda level, message, _: "parked, motors off" in message)
+    refused = listener.call(Trigger, "piper_driver/park")
+    assert not refused.success and "parking needs an active robot" in refused.message
+
+
+def test_ctrl_c_ends_all_with_code_0(robot: tuple[Bringup, Listener]) -> None:
+    bringup, _ = robot
+    children = bringup.children()
+    assert set(children) == {"emulated_piper", "piper_driver", "trajectory_controller"}
+    assert bringup.end() == 0
+    wait_until_gone(list(children.values()))
+    assert "Traceback" not in "".join(bringup.printed)
