@@ -41,7 +41,8 @@ class PiperPort:
 
     Args:
         clock_ns: monotonic time, injected.
-        on_cycle: called in the SDK's thread after the last frame of each feedback cycle; it must be quick.
+        on_cycle: called in the reading thread after the last frame of each feedback cycle; it must be quick.
+        thread: read in the SDK's thread; else the caller reads with `read`.
 
     Raises:
         HardwareError: the bus cannot be opened.
@@ -54,6 +55,8 @@ class PiperPort:
         convention: str,
         clock_ns: Callable[[], int],
         on_cycle: Callable[[], None] = lambda: None,
+        *,
+        thread: bool = True,
     ) -> None:
         self._clock_ns, self._on_cycle = clock_ns, on_cycle
         self._arrivals: dict[int, int] = {}
@@ -70,7 +73,8 @@ class PiperPort:
         wire.recv_bus = wire.send_bus = bus
         wire.callback_function = self._on_frame
         self._transmit, wire.SendCanMessage = wire.SendCanMessage, self._send_frame
-        self.sdk.ConnectPort()
+        self._bus = bus
+        self.sdk.ConnectPort(start_thread=thread)
 
     def send(self, command: Callable[..., object], *values: object) -> None:
         """Call a command of the SDK, which prepares all its frames in one place: one thread at a time."""
@@ -91,6 +95,11 @@ class PiperPort:
             return version
         self.send(self.sdk.SearchPiperFirmwareVersion)
         return ""
+
+    def read(self) -> None:
+        """Take what has arrived, in the caller's thread."""
+        while (message := self._bus.recv(0)) is not None:
+            self._on_frame(message)
 
     def close(self) -> None:
         """Stop listening and close the bus; the motors stay as they are."""
