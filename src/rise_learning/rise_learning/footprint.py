@@ -139,25 +139,31 @@ def footprint(name: str, processes: int) -> dict[str, Any]:
     return {"preset": name, "processes": processes, "models": models}
 
 
-def _report(model: Measured, processes: int) -> dict[str, Any]:
+def sizes(model: Measured, processes: int) -> dict[str, float]:
+    """Bytes that one of `processes` holds in a training step, by what they are."""
     total, trained = count(model.module), count(model.module, trained=True)
-    batch = model.loop.batch_size // (processes * model.loop.accumulate)
-    optimizer = 8 * trained / (processes if model.loop.shard_optimizer else 1)
-    peak = step_peak(model.module, lambda: model.loss(batch))
-    sizes = {
+    return {
         "weights": 4 * total,
         "bfloat16_copies": 2 * trained,
         "gradients": 4 * trained,
-        "optimizer": optimizer,
+        "optimizer": 8 * trained / (processes if model.loop.shard_optimizer else 1),
         "ema": 4 * total,
-        "activations": peak,
+        "activations": step_peak(model.module, lambda: model.loss(_local_batch(model.loop, processes))),
     }
-    gigabytes = {name: round(size / 1e9, 2) for name, size in sizes.items()}
+
+
+def _local_batch(loop: LoopConfig, processes: int) -> int:
+    return loop.batch_size // (processes * loop.accumulate)
+
+
+def _report(model: Measured, processes: int) -> dict[str, Any]:
+    held = sizes(model, processes)
+    counted = {"total": count(model.module), "trained": count(model.module, trained=True)}
     return {
-        "parameters": {**model.parameters, "total": total, "trained": trained},
+        "parameters": {**model.parameters, **counted},
         "published": model.published,
-        "batch_of_a_process": batch,
-        "gigabytes": {**gigabytes, "total": round(sum(sizes.values()) / 1e9, 2)},
+        "batch_of_a_process": _local_batch(model.loop, processes),
+        "gigabytes": {name: round(size / 1e9, 2) for name, size in [*held.items(), ("total", sum(held.values()))]},
     }
 
 

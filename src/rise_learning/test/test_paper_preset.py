@@ -10,7 +10,7 @@ from published import TINY_VAE, ge_base_tensors, openpi_tensors, tiny_ge_dynamic
 from safetensors.torch import load_file, save_file
 from synthetic import make_episode, small_contract
 
-from rise_learning import cli, footprint, self_improve, train_dynamics, train_policy, train_value
+from rise_learning import cli, self_improve, train_dynamics, train_policy, train_value
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.agent import DeploymentConfig, sample_once
@@ -149,15 +149,3 @@ def test_nobody_trains_large_models_from_nothing_by_accident() -> None:
     settings = dataclasses.replace(get_preset("paper").value, backbone=Pi05Backbone(tiny_pi05(), "/nowhere"))
     with pytest.raises(ConfigError, match="--training.backbone.weights /nowhere does not exist"):
         train_value.new_value(episodes, ((), ()), settings, (32, 64), 0)
-
-
-def test_the_footprint_counts_what_is_published_and_what_a_step_keeps() -> None:
-    found = footprint.footprint("paper", processes=8)
-    for name in ("policy", "value", "dynamics"):
-        model = found["models"][name]
-        parts = [size for part, size in model["gigabytes"].items() if part != "total"]
-        assert model["gigabytes"]["total"] == pytest.approx(sum(parts), abs=0.05)
-        assert model["gigabytes"]["activations"] > 0.5
-    policy = found["models"]["policy"]
-    assert policy["parameters"]["paligemma"] == 2_923_335_408 == policy["published"]["paligemma"]
-    assert found["models"]["dynamics"]["parameters"]["ltx_transformer"] == 1_923_385_472

@@ -133,7 +133,7 @@ class Trainer:
         module.to(self.device)
         self._call: nn.Module = _Step(module, self._loss)
         if distributed.world().size > 1:
-            self._call = DistributedDataParallel(self._call, broadcast_buffers=False, gradient_as_bucket_view=True)
+            self._call = DistributedDataParallel(self._call, forward_sync_buffers=False, gradient_as_bucket_view=True)
         self.ema = Ema(module, config.ema_decay)
         self.optimizer = _optimizer(module, config)
         self.step = 0
