@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
 from rise_learning import cli
 from rise_learning.errors import ConfigError
-from rise_learning.evaluation.agent import DeploymentConfig
+from rise_learning.evaluation.agent import Chooser, DeploymentConfig
+from rise_learning.evaluation.choice import ImaginedChoice, SimulatedChoice
 from rise_learning.evaluation.results import summarize
 from rise_learning.evaluation.runner import evaluate_policy
 from rise_learning.policy.location import policy_directory
+from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.run_directory import to_plain, write_json
+from rise_learning.training.world_model_io import trained_contract
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 
 
@@ -38,12 +42,29 @@ class Args:
     intervene: bool = False
     """With --record: an expert takes over once upon imminent failure and finishes; such episodes become corrections
     (kind dagger). The success rate is then that of policy and expert together."""
+    choose_by: Literal["imagination", "simulator"] = "imagination"
+    """What chooses where --deployment.candidates is above 1: the world model of RUN, or, as a ceiling that no robot
+    reaches, the simulator's own future."""
     out: Path | None = None
     """Write the result as JSON here; default: evaluation.json beside the policy."""
     workers: int = 2
     json: bool = False
     """Print JSON only."""
     deployment: DeploymentConfig = field(default_factory=DeploymentConfig)
+
+
+@dataclass(frozen=True)
+class MakeChooser:
+    """What chooses among candidates, made in a worker process; equal ones share it."""
+
+    choose_by: str
+    run: Path
+
+    def __call__(self) -> Chooser:
+        """Raises CheckpointError where `run` holds no world model."""
+        if self.choose_by == "simulator":
+            return SimulatedChoice()
+        return ImaginedChoice(LearnedWorldModel(self.run, trained_contract(self.run / "dynamics")))
 
 
 def evaluate(args: Args) -> None:
@@ -61,6 +82,7 @@ def evaluate(args: Args) -> None:
         workers=args.workers,
         record=args.record,
         intervene=args.intervene,
+        chooser=MakeChooser(args.choose_by, args.run) if args.deployment.candidates > 1 else None,
     )
     summary = {"policy": str(directory), "task": args.task, "bricks": args.bricks, **summarize(results)}
     out = args.out or (directory / "evaluation.json" if not args.intervene else args.record.with_suffix(".json"))

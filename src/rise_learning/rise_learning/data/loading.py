@@ -19,7 +19,7 @@ from rise_robot.bag.episode import Episode
 from rise_robot.bag.reader import find_bags, read_episodes
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import BagError
-from rise_robot.core.images import decode_jpeg
+from rise_robot.core.images import decode_jpeg, encode_jpeg
 from rise_robot.core.resampling import resample_episode
 
 CACHE_VERSION = 1
@@ -36,6 +36,12 @@ def cache_directory() -> Path:
 def resize_frame(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(H, W, 3) uint8 -> (h, w, 3) uint8 by area averaging; used for bags and live frames alike."""
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+
+
+def policy_frames(images: dict[str, np.ndarray], contract: Contract, size: tuple[int, int]) -> np.ndarray:
+    """(V, h, w, 3) uint8 as learning sees rendered `images`: through JPEG and the resizing of bags."""
+    jpegs = [encode_jpeg(images[name], contract.jpeg_quality) for name in contract.camera_names]
+    return np.stack([resize_frame(decode_jpeg(jpeg), size) for jpeg in jpegs])
 
 
 def to_arrays(episode: Episode, image_size: tuple[int, int]) -> EpisodeArrays:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rise_learning.data.loading import resize_frame
+from rise_learning.data.loading import policy_frames
 from rise_learning.policy.interface import Policy, PolicyInput
-from rise_robot.core.contract import Contract
+from rise_learning.rl.exploration import time_shifted
+from rise_learning.rl.imagination import Starts
 from rise_robot.core.ensembler import ChunkEnsembler
-from rise_robot.core.images import decode_jpeg, encode_jpeg
 from rise_robot.sim.robot import SimulatedRobot
 
-Chooser = Callable[[Policy, PolicyInput, np.random.Generator, SimulatedRobot], np.ndarray]
+Chooser = Callable[[Starts, np.ndarray, SimulatedRobot, np.random.Generator], int]
+"""(what is seen, (N, K, A) chunks, the robot, random numbers) -> which chunk to play."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,16 @@ class DeploymentConfig:
     flow_steps: int = 5
     guidance: float = 1.0
     """Classifier-free guidance on the bin; 1 is off."""
+    candidates: int = 1
+    """Chunks sampled by one inference; above 1 somebody has to choose (beyond the paper)."""
+    time_shift: float = 0.0
+    """Standard deviation, control steps, by which these candidates come early or late."""
 
 
 def sample_once(policy: Policy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig) -> np.ndarray:
     """One chunk per row of `inputs`: (B, K, A)."""
     noise = torch.from_numpy(rng.standard_normal((len(inputs.bins), policy.config.basis_size)).astype(np.float32))
     return policy.sample(inputs, noise, steps=config.flow_steps, guidance=config.guidance).numpy()
-
-
-def policy_frames(images: dict[str, np.ndarray], contract: Contract, size: tuple[int, int]) -> np.ndarray:
-    """(V, h, w, 3) uint8 as learning sees rendered `images`: through JPEG and the resizing of bags."""
-    jpegs = [encode_jpeg(images[name], contract.jpeg_quality) for name in contract.camera_names]
-    return np.stack([resize_frame(decode_jpeg(jpeg), size) for jpeg in jpegs])
 
 
 class PolicyAgent:
@@ -52,7 +51,7 @@ class PolicyAgent:
     Rendering happens only at steps that an inference will look at, and not at all where `observe` brought the frames.
 
     Args:
-        choose: replaces plain sampling, e.g. by the best of several candidates; (policy, inputs, rng, robot) -> (K, A).
+        choose: picks one of `config.candidates` chunks; it sees the context that a world model needs.
     """
 
     def __init__(
@@ -65,6 +64,10 @@ class PolicyAgent:
     ) -> None:
         self.robot, self.policy, self.config, self.rng, self.choose = robot, policy, config, rng, choose
         self._ensembler = ChunkEnsembler(robot.contract.action_dim)
+        stride = robot.contract.actions_per_frame
+        self._history = [offset * stride for offset in policy.config.history]
+        context = range(1 - robot.contract.context_frames, 1) if choose else ()
+        self._context = [offset * stride for offset in context]
         self.reset()
 
     def reset(self) -> None:
@@ -82,13 +85,12 @@ class PolicyAgent:
 
     def action(self) -> np.ndarray:
         """(A,) command of this control step; holds the last one where no chunk reaches."""
-        stride = self.robot.contract.actions_per_frame
-        offsets = [offset * stride for offset in self.policy.config.history]
-        if any((self._step - offset) % self.config.replan_steps == 0 for offset in offsets) or self._step == 0:
+        looks = (*self._history, *self._context)
+        if any((self._step - offset) % self.config.replan_steps == 0 for offset in looks) or self._step == 0:
             self._frames[self._step] = self._observe()
         if self._step % self.config.replan_steps == 0:
             latency = 0 if self._step == 0 else self.config.latency_steps
-            self._pending.append((self._step + latency, self._step, self._infer(offsets)))
+            self._pending.append((self._step + latency, self._step, self._infer()))
         while self._pending and self._pending[0][0] <= self._step:
             _, first, chunk = self._pending.pop(0)
             self._ensembler.add(first, chunk, self._step)
@@ -104,15 +106,29 @@ class PolicyAgent:
         images = {**self._seen, **self.robot.render(missing)}
         return policy_frames(images, contract, self.policy.config.image_size)
 
-    def _infer(self, offsets: list[int]) -> np.ndarray:
-        history = np.stack([self._frames[max(0, self._step + offset)] for offset in offsets])
-        self._frames = {step: frame for step, frame in self._frames.items() if step >= self._step + min(offsets)}
+    def _infer(self) -> np.ndarray:
+        """(K, A)."""
+        history, context = self._frames_at(self._history), self._frames_at(self._context)
+        oldest = self._step + min((*self._history, *self._context))
+        self._frames = {step: frame for step, frame in self._frames.items() if step >= oldest or step == 0}
+        count = self.config.candidates if self.choose else 1
+        state = torch.from_numpy(self.robot.joint_positions.astype(np.float32))[None]
         inputs = PolicyInput(
-            torch.from_numpy(history)[None],
-            torch.from_numpy(self.robot.joint_positions.astype(np.float32))[None],
-            [self.robot.instruction],
-            torch.tensor([self.config.advantage_bin]),
+            history.repeat(count, 1, 1, 1, 1, 1),
+            state.repeat(count, 1),
+            [self.robot.instruction] * count,
+            torch.full((count,), self.config.advantage_bin),
         )
-        if self.choose is not None:
-            return self.choose(self.policy, inputs, self.rng, self.robot)
-        return sample_once(self.policy, inputs, self.rng, self.config)[0]
+        chunks = sample_once(self.policy, inputs, self.rng, self.config)
+        if self.choose is None:
+            return chunks[0]
+        if self.config.time_shift > 0:
+            shift = torch.from_numpy(self.rng.normal(0.0, self.config.time_shift, count).astype(np.float32))
+            chunks = time_shifted(torch.from_numpy(chunks.copy()), inputs.state, shift).numpy()
+        return chunks[self.choose(Starts(context, state, [self.robot.instruction]), chunks, self.robot, self.rng)]
+
+    def _frames_at(self, offsets: list[int]) -> torch.Tensor:
+        """(1, T, V, h, w, 3) uint8 at control steps relative to now; the first frame stands for what was before it."""
+        if not offsets:
+            return torch.empty(0)
+        return torch.from_numpy(np.stack([self._frames[max(0, self._step + offset)] for offset in offsets]))[None]

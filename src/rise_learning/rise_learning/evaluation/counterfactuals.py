@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rise_learning.evaluation.agent import policy_frames
+from rise_learning.data.loading import policy_frames
 from rise_robot.core.contract import Contract
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.corruption import Attempt, Corruption

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
+from rise_learning.evaluation.agent import Chooser, DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.results import EpisodeResult
 from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
 from rise_robot.bag.episode import Episode
@@ -53,6 +54,7 @@ class EpisodeWorker:
     Attributes:
         record: keep what happened, as an Episode.
         intervene: an expert takes over upon imminent failure (`InterventionAgent`).
+        chooser: makes what chooses among `deployment.candidates` chunks, once per process.
     """
 
     policy_directory: Path
@@ -60,10 +62,12 @@ class EpisodeWorker:
     task: BrickSortingConfig
     record: bool = False
     intervene: bool = False
+    chooser: Callable[[], Chooser] | None = None
 
     def __call__(self, seed: int) -> tuple[EpisodeResult, Episode | None]:
         trained, robot = _worker(self.policy_directory, self.task)
-        agent: Agent = PolicyAgent(robot, trained.policy, self.deployment, np.random.default_rng(seed))
+        choose = None if self.chooser is None else _chooser(self.chooser)
+        agent: Agent = PolicyAgent(robot, trained.policy, self.deployment, np.random.default_rng(seed), choose)
         if self.intervene:
             agent = InterventionAgent(robot, agent, np.random.default_rng([seed, 1]))
         if self.record:
@@ -81,6 +85,12 @@ def _worker(policy_directory: Path, task: BrickSortingConfig) -> tuple[TrainedPo
         trained = load_policy(policy_directory)
         _LOADED[key] = (trained, SimulatedRobot(trained.contract, "brick_sorting", task))
     return _LOADED[key]
+
+
+@functools.cache
+def _chooser(make: Callable[[], Chooser]) -> Chooser:
+    """Of a worker process."""
+    return make()
 
 
 def spread(
@@ -104,17 +114,19 @@ def evaluate_policy(
     workers: int = 2,
     record: Path | None = None,
     intervene: bool = False,
+    chooser: Callable[[], Chooser] | None = None,
 ) -> list[EpisodeResult]:
     """Results in the order of `seeds`.
 
     Args:
         record: bag directory to create, which gets every episode as a rollout.
         intervene: an expert takes over upon imminent failure; such episodes are recorded as dagger.
+        chooser: see EpisodeWorker; it goes to the workers: hashable, and fit for pickling.
 
     Raises:
         BagError: `record` exists or cannot be written.
     """
-    work = EpisodeWorker(policy_directory, deployment, task, record is not None, intervene)
+    work = EpisodeWorker(policy_directory, deployment, task, record is not None, intervene, chooser)
     results, start_ns = [], FIRST_START_NS
     with ExitStack() as stack:
         bag = None if record is None else stack.enter_context(BagWriter(record, load_policy(policy_directory).contract))

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.data.loading import policy_frames
 from rise_learning.errors import DataError
-from rise_learning.evaluation.agent import policy_frames
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_robot.core.contract import Contract
 from rise_robot.sim.brick_sorting import BrickSortingConfig
@@ -71,9 +71,9 @@ class ReplayWorker:
         frames: list[np.ndarray] = []
         for chunk in replay.chunks:
             robot.set_state(saved)
-            progress, seen = self._execute(robot, chunk)
+            progress, seen = play(robot, chunk, self._look if self.render else None)
             advantages.append(np.mean(progress) - before)
-            frames.append(seen)
+            frames.append(np.stack(seen) if seen else self._nothing)
         return Outcome(np.array(advantages, np.float32), np.stack(frames))
 
     def _restore(self, robot: SimulatedRobot, replay: Replay) -> RobotState:
@@ -91,23 +91,35 @@ class ReplayWorker:
             )
         return robot.get_state()
 
-    def _execute(self, robot: SimulatedRobot, chunk: np.ndarray) -> tuple[list[float], np.ndarray]:
-        """Progress after every frame, and the frames; the last ones stand for what follows the end of the episode."""
-        stride = self.contract.actions_per_frame
-        progress: list[float] = []
-        frames: list[np.ndarray] = []
-        for step, command in enumerate(chunk, start=1):
-            running = robot.outcome == "running"
-            if running:
-                robot.step(command)
-            if step % stride == 0:
-                progress.append(robot.progress())
-                if self.render and (running or not frames):
-                    frames.append(policy_frames(robot.render(), self.contract, self.image_size))
-                elif self.render:
-                    frames.append(frames[-1])
-        empty = np.empty((0, len(self.contract.cameras), *self.image_size, 3), np.uint8)
-        return progress, np.stack(frames) if frames else empty
+    def _look(self, robot: SimulatedRobot) -> np.ndarray:
+        """(V, h, w, 3) uint8."""
+        return policy_frames(robot.render(), self.contract, self.image_size)
+
+    @property
+    def _nothing(self) -> np.ndarray:
+        return np.empty((0, len(self.contract.cameras), *self.image_size, 3), np.uint8)
+
+
+def play(
+    robot: SimulatedRobot, chunk: np.ndarray, look: Callable[[SimulatedRobot], np.ndarray] | None = None
+) -> tuple[list[float], list[np.ndarray]]:
+    """Execute a chunk (K, A) from the robot's present state.
+
+    Returns:
+        The simulator's progress after every frame, and what `look` saw there (nothing without it). Progress and sight
+        at the end of an episode stand for what follows it.
+    """
+    progress: list[float] = []
+    seen: list[np.ndarray] = []
+    for step, command in enumerate(chunk, start=1):
+        running = robot.outcome == "running"
+        if running:
+            robot.step(command)
+        if step % robot.contract.actions_per_frame == 0:
+            progress.append(robot.progress())
+            if look is not None:
+                seen.append(look(robot) if running or not seen else seen[-1])
+    return progress, seen
 
 
 class SimulatedWorldModel:

@@ -1,0 +1,65 @@
+"""The best of several chunks at run time: who sees what, and that nothing but the choice changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic import untrained_policy
+
+from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
+from rise_learning.evaluation.choice import ImaginedChoice, SimulatedChoice
+from rise_learning.rl.imagination import Imagined, Starts
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.expert import BrickSortingExpert
+from rise_robot.sim.robot import SimulatedRobot
+
+TINY = Contract.load(config_path("contract_tiny.yaml"))
+
+
+@pytest.fixture(scope="module")
+def robot() -> SimulatedRobot:
+    return SimulatedRobot(TINY, config=BrickSortingConfig(bricks=1))
+
+
+class Writes:
+    """A world model that likes the third chunk and writes down what it was shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Starts, np.ndarray]] = []
+
+    def imagine(self, starts, chunks, seed):
+        self.seen.append((starts, chunks.numpy()))
+        return Imagined(starts.context, np.arange(len(chunks)) == 2)
+
+
+def test_the_chosen_chunk_is_played_and_the_judge_sees_the_context(robot: SimulatedRobot) -> None:
+    judge, config = Writes(), DeploymentConfig(candidates=4, latency_steps=0, replan_steps=10)
+    agent = PolicyAgent(robot, untrained_policy(TINY), config, np.random.default_rng(0), ImaginedChoice(judge))
+    robot.reset(3)
+    agent.reset()
+    played = []
+    for _ in range(11):
+        played.append(agent.action())
+        robot.step(played[-1])
+    (first, chunks), (second, _) = judge.seen
+    assert first.context.shape == (4, TINY.context_frames, 3, 48, 64, 3) and chunks.shape == (4, 50, TINY.action_dim)
+    np.testing.assert_allclose(played[:10], chunks[2, :10], atol=1e-6)
+    moved = second.context[0].float().diff(dim=0).abs().amax((1, 2, 3, 4))
+    assert (moved > 0).all(), "four different frames, the oldest six steps ago"
+
+
+def test_the_simulator_chooses_what_gets_further_and_stays_where_it_is(robot: SimulatedRobot) -> None:
+    robot.reset(4)
+    expert = BrickSortingExpert(robot, np.random.default_rng(0))
+    for _ in range(20):
+        robot.step(expert.action())
+    saved, commands = robot.get_state(), []
+    for _ in range(TINY.chunk_size):
+        commands.append(expert.action())
+        robot.step(commands[-1])
+    robot.set_state(saved)
+    still = np.tile(robot.command, (TINY.chunk_size, 1))
+    starts = Starts(None, None, [])  # type: ignore[arg-type]  # it looks at the robot only
+    assert SimulatedChoice()(starts, np.stack([still, np.array(commands), still]), robot, np.random.default_rng(0)) == 1
+    np.testing.assert_array_equal(robot.get_state().physics, saved.physics)
