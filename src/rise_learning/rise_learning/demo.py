@@ -20,6 +20,11 @@ from rise_learning.evaluation.summary import summarize_run, table
 from rise_learning.training.run_directory import write_json
 
 
+POLICY_BAGS = ("live", "demonstrations", "rollouts", "corrections")
+"""What a policy learns from: demonstrations, its own rollouts and corrections (Sec. XI). The world model learns from
+the expert's deliberate failures and from open-loop chunks as well."""
+
+
 @dataclass(frozen=True)
 class DemoConfig:
     """Every amount of the demo, made for two CPU cores and 25 minutes.
@@ -64,7 +69,7 @@ class DemoConfig:
     noisy_noise: tuple[float, float] = (0.03, 0.3)
     value_steps: int = 1500
     dynamics_steps: int = 300
-    warmup_steps: int = 600
+    warmup_steps: int = 1000
     self_improve_steps: int = 400
     evaluation_episodes: int = 150
     """Of each policy, on the same scenes."""
@@ -134,15 +139,16 @@ def _rollouts(out: Path, config: DemoConfig) -> Stage:
 
 
 def _training(out: Path, config: DemoConfig) -> tuple[Stage, ...]:
+    everything, its_own = (out / "bags",), tuple(out / "bags" / name for name in POLICY_BAGS)
     settings = (
-        ("train_value", "value", config.value_steps, ()),
-        ("train_dynamics", "dynamics", config.dynamics_steps, ()),
-        ("train_policy", "policy", config.warmup_steps, ("--init", str(out / "imitation"))),
-        ("self_improve", "self_improved", config.self_improve_steps, ()),
+        ("train_value", "value", config.value_steps, (), everything),
+        ("train_dynamics", "dynamics", config.dynamics_steps, (), everything),
+        ("train_policy", "policy", config.warmup_steps, ("--init", str(out / "imitation")), its_own),
+        ("self_improve", "self_improved", config.self_improve_steps, (), its_own),
     )
     stages = []
-    for name, directory, steps, more in settings:
-        command = (*_module(f"rise_learning.{name}", *more, bags=(out / "bags",)), *_training_flags(out, config, steps))
+    for name, directory, steps, more, bags in settings:
+        command = (*_module(f"rise_learning.{name}", *more, bags=bags), *_training_flags(out, config, steps))
         stages.append(Stage(name, (command,), (out / directory,), resumes=True))
     return tuple(stages)
 
