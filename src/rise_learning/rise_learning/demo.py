@@ -19,7 +19,6 @@ from rise_learning.evaluation.stages import Command, Stage, StageLog, run_stages
 from rise_learning.evaluation.summary import summarize_run, table
 from rise_learning.training.run_directory import write_json
 
-
 POLICY_BAGS = ("live", "demonstrations", "rollouts", "corrections")
 """What a policy learns from: demonstrations, its own rollouts and corrections (Sec. XI). The world model learns from
 the expert's deliberate failures and from open-loop chunks as well."""
