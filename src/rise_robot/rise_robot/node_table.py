@@ -37,6 +37,9 @@ class BringupOptions:
     evaluate: bool = _option(False, "Count the outcomes of the episodes of the policy, then report and end.")
     left_channel: str = _option("can_left", "CAN channel of the left arm (hardware can).")
     right_channel: str = _option("can_right", "CAN channel of the right arm (hardware can).")
+    watch_cameras: bool = _option(
+        True, "A policy commands only while every camera delivers; false for a first motion check without cameras."
+    )
     record: str = _option("", "Directory of rosbag2 sessions to record into; empty: no recorder.")
     episodes: int = _option(-1, "Episodes until everything ends; -1: for ever; 0: only those asked for by service.")
     seed: int = _option(0, "Seed of the first episode; the next ones count up.")
@@ -110,7 +113,12 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
 
 def _controller(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
     mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
-    own = {"initial_mode": mode, "resume_after_jump": options.hardware == "sim"}
+    blind = options.hardware == "emulated" and not options.policy  # emulated arms come without cameras
+    own = {
+        "initial_mode": mode,
+        "resume_after_jump": options.hardware == "sim",
+        "watch_cameras": options.watch_cameras and not blind,
+    }
     return NodeSpec("rise_robot", "trajectory_controller", {**common, **own})
 
 
