@@ -35,7 +35,7 @@ def test_segment_distance_equals_the_nearest_of_many_points(ends: np.ndarray) ->
     one, two = p + along * (q - p), r + along * (s - r)
     sampled = np.linalg.norm(one[:, None] - two, axis=-1).min()
     exact = float(segment_distances(p, q, r, s))
-    assert exact <= sampled + 1e-9
+    assert exact <= sampled + 1e-5  # m: segments within a millionth of parallel count as such
     assert sampled - exact <= 0.01 * (np.linalg.norm(q - p) + np.linalg.norm(s - r))
 
 

@@ -21,6 +21,8 @@ POINT_RADIUS = np.array([0.045, 0.04, 0.04, 0.01])  # m, of the arm around each 
 SEGMENTS = ("upper arm", "forearm", "wrist", "palm", "palm", "finger", "finger")
 SEGMENT_RADIUS = np.array([0.045, 0.04, 0.04, 0.022, 0.022, 0.013, 0.013])  # m
 PALM_SIDE, PALM_END = 0.023, 0.075  # m: the palm is flat, two capsules beside its axis, this long from the flange
+_TINY = 1e-200  # m^2: a segment of no length; what is divided by it is 0 as well
+_PARALLEL = 1e-12  # squared sine of the angle between two segments that count as parallel
 _SHOULDER, _ELBOW, _WRIST, _FLANGE = 1, 2, 4, 5  # link frames whose origins are these points
 
 
@@ -33,9 +35,10 @@ def segment_distances(p: np.ndarray, q: np.ndarray, r: np.ndarray, s: np.ndarray
     u, v, w = q - p, s - r, p - r
     uu, vv, uv = (u * u).sum(-1), (v * v).sum(-1), (u * v).sum(-1)
     uw, vw = (u * w).sum(-1), (v * w).sum(-1)
-    safe_uu, safe_vv = np.maximum(uu, 1e-12), np.maximum(vv, 1e-12)
+    safe_uu, safe_vv = np.maximum(uu, _TINY), np.maximum(vv, _TINY)
     determinant = uu * vv - uv * uv
-    a = np.where(determinant > 1e-12, (uv * vw - vv * uw) / np.maximum(determinant, 1e-12), 0.0)
+    crossing = determinant > _PARALLEL * uu * vv
+    a = np.where(crossing, (uv * vw - vv * uw) / np.where(crossing, determinant, 1.0), 0.0)
     b = np.clip((np.clip(a, 0.0, 1.0) * uv + vw) / safe_vv, 0.0, 1.0)
     a = np.clip((b * uv - uw) / safe_uu, 0.0, 1.0)
     distance: np.ndarray = np.linalg.norm(w + a[..., None] * u - b[..., None] * v, axis=-1)
