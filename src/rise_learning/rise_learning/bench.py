@@ -25,6 +25,7 @@ from rise_learning import cli
 from rise_learning.benchmarks import control, models, recording, samples
 from rise_learning.benchmarks.measure import Measurement
 from rise_learning.benchmarks.workload import Workload, temporary_workload
+from rise_worldmodel.precision import has_bfloat16
 
 BENCHMARKS: dict[str, Callable[[Workload], list[Measurement]]] = {
     "ensembler": control.ensembler,
@@ -64,7 +65,7 @@ def machine() -> dict[str, Any]:
         "processor": platform.processor() or platform.machine(),
         "cpus": os.cpu_count(),
         "threads": 1,
-        "bfloat16": bool(torch.cpu._is_avx512_bf16_supported()),
+        "bfloat16": has_bfloat16(torch.device("cpu")),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "preset": "tiny",

@@ -8,6 +8,7 @@ self-improvement lives on. Writes RUN/world_model.json and clips of imagined bes
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from rise_learning.evaluation.own_chunks import Candidates, own_branches, own_ca
 from rise_learning.evaluation.ranking import ranking_report
 from rise_learning.evaluation.runner import spread
 from rise_learning.policy.checkpoint import load_policy
+from rise_learning.policy.interface import Policy
 from rise_learning.rl.imagination import Starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.run_directory import to_plain, write_json
@@ -88,6 +90,12 @@ def _compare(
     return _simulator(contract, task, size).compare(*pair)
 
 
+@functools.cache
+def _policy(directory: Path, contract: Contract) -> Policy:
+    """Of a worker process."""
+    return load_policy(directory, contract).policy
+
+
 @dataclass(frozen=True)
 class OwnChunks:
     """In a worker process: states of the episode of a seed, and the policy's chunks from each."""
@@ -99,7 +107,7 @@ class OwnChunks:
 
     def __call__(self, seed: int) -> list[Candidates]:
         simulator, deployment = _simulator(*self.setting), DeploymentConfig()
-        policy = load_policy(self.policy_directory, simulator.contract).policy
+        policy = _policy(self.policy_directory, simulator.contract)
         branches = own_branches(simulator, policy, deployment, seed, STATES_PER_EPISODE)
         return [
             own_candidates(simulator, policy, deployment, branch, self.candidates, self.time_shift)
@@ -197,6 +205,7 @@ def show(report: dict) -> None:
     both = ("imagined", "true_frames")
     cells = [_cell(report[f"advantage_auc_{name}"], report[f"interval95_{name}"]) for name in both]
     print(f"{'all':16}{report['pairs_that_differ']:6}" + "".join(cells))
+    print(f"{'pooled AUC':22}" + "".join(f"{report[f'pooled_auc_{name}']:11.3f}{'':11}" for name in both))
     if own := report.get("own_chunks"):
         print(
             f"own chunks: {own['states']} states x {own['candidates']}, good {own['good_mean']:.1%}, best of them "
@@ -208,7 +217,6 @@ def show(report: dict) -> None:
                 f"  chosen by {name:12} AUC {found_own['auc']:.3f}, good {found_own['best']:.1%} "
                 f"(+{found_own['gain']:.3f}, standard error {found_own['gain_se']:.3f})"
             )
-    print(f"{'pooled AUC':22}" + "".join(f"{report[f'pooled_auc_{name}']:11.3f}{'':11}" for name in both))
 
 
 def _cell(rate: float, interval: list[float]) -> str:

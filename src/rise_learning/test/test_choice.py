@@ -49,6 +49,19 @@ def test_the_chosen_chunk_is_played_and_the_judge_sees_the_context(robot: Simula
     assert (moved > 0).all(), "four different frames, the oldest six steps ago"
 
 
+def test_candidates_can_come_early_or_late(robot: SimulatedRobot) -> None:
+    shown = []
+    for time_shift in (0.0, 4.0):
+        judge, config = Writes(), DeploymentConfig(candidates=4, time_shift=time_shift)
+        agent = PolicyAgent(robot, untrained_policy(TINY), config, np.random.default_rng(0), ImaginedChoice(judge))
+        robot.reset(3)
+        agent.reset()
+        agent.action()
+        shown.append(judge.seen[0][1])
+    np.testing.assert_array_equal(shown[0][:, 0], shown[1][:, 0])  # both leave from where the robot is
+    assert (shown[0][:, -20] != shown[1][:, -20]).any(axis=1).all()
+
+
 def test_the_simulator_chooses_what_gets_further_and_stays_where_it_is(robot: SimulatedRobot) -> None:
     robot.reset(4)
     expert = BrickSortingExpert(robot, np.random.default_rng(0))

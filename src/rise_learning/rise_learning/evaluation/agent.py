@@ -10,7 +10,7 @@ import torch
 
 from rise_learning.data.loading import policy_frames
 from rise_learning.policy.interface import Policy, PolicyInput
-from rise_learning.rl.exploration import time_shifted
+from rise_learning.rl.exploration import randomly_shifted
 from rise_learning.rl.imagination import Starts
 from rise_robot.core.ensembler import ChunkEnsembler
 from rise_robot.sim.robot import SimulatedRobot
@@ -110,7 +110,7 @@ class PolicyAgent:
         """(K, A)."""
         history, context = self._frames_at(self._history), self._frames_at(self._context)
         oldest = self._step + min((*self._history, *self._context))
-        self._frames = {step: frame for step, frame in self._frames.items() if step >= oldest or step == 0}
+        self._frames = {step: frame for step, frame in self._frames.items() if step >= oldest}
         count = self.config.candidates if self.choose else 1
         state = torch.from_numpy(self.robot.joint_positions.astype(np.float32))[None]
         inputs = PolicyInput(
@@ -122,9 +122,7 @@ class PolicyAgent:
         chunks = sample_once(self.policy, inputs, self.rng, self.config)
         if self.choose is None:
             return chunks[0]
-        if self.config.time_shift > 0:
-            shift = torch.from_numpy(self.rng.normal(0.0, self.config.time_shift, count).astype(np.float32))
-            chunks = time_shifted(torch.from_numpy(chunks.copy()), inputs.state, shift).numpy()
+        chunks = randomly_shifted(torch.from_numpy(chunks), inputs.state, self.config.time_shift, self.rng).numpy()
         return chunks[self.choose(Starts(context, state, [self.robot.instruction]), chunks, self.robot, self.rng)]
 
     def _frames_at(self, offsets: list[int]) -> torch.Tensor:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent, sample_once
+from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.counterfactuals import UNDECIDED, Branch, CounterfactualSimulator
-from rise_learning.policy.flow_policy import FlowPolicy, PolicyInput
-from rise_learning.rl.exploration import time_shifted
+from rise_learning.policy.interface import Policy
+from rise_learning.rl.imagination import Starts, propose
 
 GOOD = ("held", "right")
 """What may have become of a brick after a good chunk."""
@@ -37,7 +37,7 @@ class Candidates:
 
 
 def own_branches(
-    simulator: CounterfactualSimulator, policy: FlowPolicy, deployment: DeploymentConfig, seed: int, count: int
+    simulator: CounterfactualSimulator, policy: Policy, deployment: DeploymentConfig, seed: int, count: int
 ) -> list[Branch]:
     """States of one episode of `policy`, drawn evenly from its frames with an undecided brick."""
     robot, rng = simulator.robot, np.random.default_rng([seed, 4])
@@ -55,7 +55,7 @@ def own_branches(
 
 def own_candidates(
     simulator: CounterfactualSimulator,
-    policy: FlowPolicy,
+    policy: Policy,
     deployment: DeploymentConfig,
     branch: Branch,
     count: int,
@@ -64,20 +64,18 @@ def own_candidates(
     """Chunks sampled at `branch`, executed from there to their end.
 
     Args:
-        time_shift: standard deviation of `time_shifted`, control steps.
+        time_shift: see `propose`.
     """
-    rng = np.random.default_rng([branch.seed, branch.step])
-    offsets = [len(branch.context) - 1 + offset for offset in policy.config.history]
-    inputs = PolicyInput(
-        torch.from_numpy(branch.context[offsets])[None].repeat(count, 1, 1, 1, 1, 1),
-        torch.from_numpy(branch.state)[None].repeat(count, 1),
-        [branch.instruction] * count,
-        torch.full((count,), deployment.advantage_bin),
+    context, state = torch.from_numpy(branch.context)[None], torch.from_numpy(branch.state)[None]
+    _, chunks = propose(
+        policy,
+        Starts(context, state, [branch.instruction]).repeat(count),
+        np.random.default_rng([branch.seed, branch.step]),
+        advantage_bin=deployment.advantage_bin,
+        flow_steps=deployment.flow_steps,
+        guidance=deployment.guidance,
+        time_shift=time_shift,
     )
-    chunks = torch.from_numpy(sample_once(policy, inputs, rng, deployment).copy())
-    if time_shift > 0:
-        shift = torch.from_numpy(rng.normal(0.0, time_shift, count).astype(np.float32))
-        chunks = time_shifted(chunks, inputs.state, shift)
     executed = [simulator.execute(branch, chunk) for chunk in chunks.numpy()]
     good = [np.mean([fate in GOOD for fate in consequences]) for _, consequences in executed]
     return Candidates(branch, chunks.numpy(), np.stack([frames for frames, _ in executed]), np.array(good))

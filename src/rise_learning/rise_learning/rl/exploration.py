@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,3 +30,10 @@ def time_shifted(chunks: Tensor, state: Tensor, shift: Tensor) -> Tensor:
     part = (when - before)[..., None]
     rows = torch.arange(len(chunks))[:, None]
     return torch.lerp(path[rows, before], path[rows, (before + 1).clamp(max=last)], part)
+
+
+def randomly_shifted(chunks: Tensor, state: Tensor, deviation: float, rng: np.random.Generator) -> Tensor:
+    """`time_shifted` by normal shifts of this standard deviation, control steps; 0 leaves chunks and `rng` alone."""
+    if deviation <= 0:
+        return chunks
+    return time_shifted(chunks, state, torch.from_numpy(rng.normal(0.0, deviation, len(chunks)).astype(np.float32)))

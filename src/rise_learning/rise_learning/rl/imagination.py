@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rise_learning.policy.interface import Policy, PolicyInput
-from rise_learning.rl.exploration import time_shifted
+from rise_learning.rl.exploration import randomly_shifted
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,33 @@ def policy_images(context: Tensor, history: tuple[int, ...]) -> Tensor:
     return context[:, [context.shape[1] - 1 + offset for offset in history]]
 
 
+def propose(
+    policy: Policy,
+    starts: Starts,
+    rng: np.random.Generator,
+    *,
+    advantage_bin: int,
+    flow_steps: int,
+    guidance: float = 1.0,
+    time_shift: float = 0.0,
+) -> tuple[PolicyInput, Tensor]:
+    """What the policy sees of B states, and the (B, K, A) chunk that it proposes for each, asked for one bin (Eq. 7).
+
+    Args:
+        time_shift: standard deviation, in control steps, by which proposed chunks come early or late.
+    """
+    count = len(starts.state)
+    inputs = PolicyInput(
+        policy_images(starts.context, policy.config.history),
+        starts.state,
+        starts.instructions,
+        torch.full((count,), advantage_bin),
+    )
+    noise = torch.from_numpy(rng.standard_normal((count, policy.config.basis_size)).astype(np.float32))
+    chunks = policy.sample(inputs, noise, steps=flow_steps, guidance=guidance).clone()
+    return inputs, randomly_shifted(chunks, starts.state, time_shift, rng)
+
+
 def imagined_rollout(
     policy: Policy,
     world_model: WorldModel,
@@ -116,21 +143,13 @@ def imagined_rollout(
         candidates: chunks sampled from each recorded state.
         within_state: subtract the mean advantage of the candidates of a recorded state; of their second chunks as well,
             although these start from different imagined states.
-        time_shift: standard deviation, in control steps, by which proposed chunks come early or late.
+        time_shift: see `propose`.
     """
     current, found = starts.repeat(candidates), []
     for depth in range(chunks_per_start):
-        inputs = PolicyInput(
-            policy_images(current.context, policy.config.history),
-            current.state,
-            current.instructions,
-            torch.full((len(current.state),), top_bin),
+        inputs, chunks = propose(
+            policy, current, rng, advantage_bin=top_bin, flow_steps=flow_steps, time_shift=time_shift
         )
-        noise = torch.from_numpy(rng.standard_normal((len(current.state), policy.config.basis_size)).astype(np.float32))
-        chunks = policy.sample(inputs, noise, steps=flow_steps).clone()
-        if time_shift > 0:
-            shift = torch.from_numpy(rng.normal(0.0, time_shift, len(chunks)).astype(np.float32))
-            chunks = time_shifted(chunks, current.state, shift)
         imagined = world_model.imagine(current, chunks, int(rng.integers(2**31)))
         group = np.arange(len(chunks)) // candidates
         advantage = imagined.advantage.copy()

@@ -107,8 +107,7 @@ class BrickSorting:
         """Put every brick out of sight, under nominal light."""
         for i in range(self.config.brick_range[1]):
             self._shelve(i)
-        for name, values in self._light.items():
-            getattr(self.model, name)[:] = values
+        self._light_up(1.0)
 
     def before_step(self) -> None:
         """Let the bricks whose time has come enter the belt."""
@@ -135,8 +134,7 @@ class BrickSorting:
         self.setup, self.rubric = state
         self._views = None
         self.model.geom_surfacevel[self._belt, 0] = -self.setup.belt_speed
-        for name, values in self._light.items():
-            getattr(self.model, name)[:] = values * self.setup.lighting
+        self._light_up(self.setup.lighting)
         for i, spec in enumerate(self.setup.bricks):
             self.model.geom_rgba[self._brick_geoms[i], :3] = COLOURS[spec.colour]
 
@@ -180,6 +178,10 @@ class BrickSorting:
             on_belt=bool(on_belt),
             bin=_BINS[int(np.argmax(inside))] if inside.any() else None,
         )
+
+    def _light_up(self, factor: float) -> None:
+        for name, values in self._light.items():
+            getattr(self.model, name)[:] = values * factor
 
     def _shelve(self, i: int) -> None:
         self.data.joint(f"brick_{i + 1}").qpos[:] = (SHELF[0], 0.1 * i, BRICK_HALF[2], 1, 0, 0, 0)
