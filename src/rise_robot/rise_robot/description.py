@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import xacro
 
+from rise_robot.command_line import explained
 from rise_robot.core.contract import Contract, config_path, contract_path
-from rise_robot.core.errors import LaunchError, RiseRobotError
+from rise_robot.core.errors import LaunchError
 from rise_robot.hardware.piper_joints import arms_of
 
 CONTROL = ("none", "topic", "mock")
@@ -45,12 +46,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--contract", default="contract.yaml", help="path, or a file name of the installed config/")
     parser.add_argument("--ros2-control", default="none", choices=CONTROL)
     options = parser.parse_args(args)
-    try:
-        print(robot_description(options.contract, options.ros2_control))
-    except RiseRobotError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return explained(lambda: print(robot_description(options.contract, options.ros2_control)))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import can
 
-from rise_robot.core.errors import RiseRobotError
+from rise_robot.command_line import explained
 from rise_robot.core.scheduling import ask_for_realtime
 from rise_robot.hardware.can_bus import open_bus
 from rise_robot.hardware.emulated_channels import emulated_channel
@@ -83,18 +83,18 @@ def serve(interface: str, places: dict[str, str], convention: str) -> None:
         loop.stop()
 
 
+def start(args: Sequence[str] | None) -> None:
+    """Send a fault to arms that run, or run arms."""
+    options = parse(args)
+    places = channels(options.arms, options.channels)
+    if options.fault:
+        inject(options.fault, options.interface, list(places.values()))
+    else:
+        serve(options.interface, places, options.convention)
+
+
 def main(args: Sequence[str] | None = None) -> int:
-    try:
-        options = parse(args)
-        places = channels(options.arms, options.channels)
-        if options.fault:
-            inject(options.fault, options.interface, list(places.values()))
-        else:
-            serve(options.interface, places, options.convention)
-    except RiseRobotError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return explained(lambda: start(args))
 
 
 if __name__ == "__main__":

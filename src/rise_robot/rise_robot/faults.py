@@ -12,10 +12,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from rise_robot.command_line import explained
 from rise_robot.core.cell import Cell
 from rise_robot.core.clearance import ClearanceGuard
 from rise_robot.core.contract import Contract, config_path
-from rise_robot.core.errors import RiseRobotError, SafetyError
+from rise_robot.core.errors import SafetyError
 from rise_robot.core.faults import Fault, FaultReport, inject_all
 from rise_robot.core.supervisor import Mode
 
@@ -58,16 +59,16 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--cell", default=config_path("cell.yaml"), type=Path)
     parser.add_argument("--write", type=Path, help="Markdown file whose marked table is replaced")
     options = parser.parse_args(args)
-    try:
-        contract = Contract.load(options.contract)
-        lines = table(inject_all(contract, ClearanceGuard(contract, Cell.load(options.cell))))
-        if options.write:
-            options.write.write_text(replaced(options.write.read_text(), lines))
-    except RiseRobotError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2
+    return explained(lambda: report(options.contract, options.cell, options.write), failure=2)
+
+
+def report(contract_file: Path, cell_file: Path, write: Path | None) -> None:
+    """Print the table, and put it into the file `write`, if any."""
+    contract = Contract.load(contract_file)
+    lines = table(inject_all(contract, ClearanceGuard(contract, Cell.load(cell_file))))
+    if write:
+        write.write_text(replaced(write.read_text(), lines))
     print(lines)
-    return 0
 
 
 def _ms(seconds: float | None) -> str:
