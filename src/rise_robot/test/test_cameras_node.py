@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +15,9 @@ pytest.importorskip("rclpy")
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from test_camera_sources import COLOURS, save_folder
+from threaded_node import ThreadedNode
 
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import CameraError
@@ -46,28 +45,19 @@ class Watcher:
             for topic, kind in kinds:
                 self.heard[topic] = []
                 self.node.create_subscription(kind, topic, self.heard[topic].append, qos.SENSOR)
-        self._executor, self._stop = SingleThreadedExecutor(), threading.Event()
-        for node in (self.cameras.node, self.node):
-            self._executor.add_node(node)
-        self._loop = threading.Thread(target=self.cameras.run, args=(self._stop,))
-        self._loop.start()
+        self._running = ThreadedNode(self.cameras, self.node)
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
-        end = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < end, {topic: len(messages) for topic, messages in self.heard.items()}
-            self._executor.spin_once(timeout_sec=0.02)
+        self._running.until(
+            condition, lambda: {topic: len(messages) for topic, messages in self.heard.items()}, timeout_s
+        )
 
     def diagnosis(self) -> dict[str, str]:
         status = self.heard["/diagnostics"][-1].status[0]
         return {value.key: value.value for value in status.values} | {"message": status.message}
 
     def close(self) -> None:
-        self._stop.set()
-        self._loop.join()
-        self.cameras.close()
-        self._executor.shutdown()
-        rclpy.shutdown()
+        self._running.close()
 
 
 @contextmanager

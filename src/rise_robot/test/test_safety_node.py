@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,10 +11,10 @@ import pytest
 pytest.importorskip("rclpy")
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
+from threaded_node import ThreadedNode
 
 from rise_msgs.msg import ActionChunk, ControlStatus
 from rise_msgs.srv import SetControl
@@ -37,25 +35,18 @@ class Bench:
         rclpy.init(args=["--ros-args", *(word for parameter in parameters for word in ("-p", parameter))])
         self.controller = TrajectoryControllerNode()
         self.node = rclpy.create_node("robot_and_policy", use_global_arguments=False)
-        self.executor = SingleThreadedExecutor()
-        for node in (self.controller.node, self.node):
-            self.executor.add_node(node)
         self.statuses: list[ControlStatus] = []
         self.node.create_subscription(ControlStatus, "control/status", self.statuses.append, qos.LATCHED)
         self._joints = self.node.create_publisher(JointState, "joint_states", qos.SENSOR)
         self._chunks = self.node.create_publisher(ActionChunk, "policy/action_chunk", qos.COMMAND)
         self._cameras = {c.name: self.node.create_publisher(CameraInfo, c.info_topic, 1) for c in CONTRACT.cameras}
         self.silent: set[str] = set()
-        self._stop = threading.Event()
-        self._loop = threading.Thread(target=self.controller.run, args=(self._stop,))
-        self._loop.start()
+        self._running = ThreadedNode(self.controller, self.node)
 
     def spin_until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
-        end = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < end, f"last status: {self.statuses[-1:]}"
-            self._feed()
-            self.executor.spin_once(timeout_sec=0.01)
+        self._running.until(
+            condition, lambda: f"last status: {self.statuses[-1:]}", timeout_s, meanwhile=self._feed, spin_s=0.01
+        )
 
     def wait_for(self, mode: str, reason: str = "") -> None:
         self.statuses.clear()
@@ -69,11 +60,7 @@ class Bench:
         return future.result()
 
     def close(self) -> None:
-        self._stop.set()
-        self._loop.join()
-        self.controller.close()
-        self.executor.shutdown()
-        rclpy.shutdown()
+        self._running.close()
 
     def _feed(self) -> None:
         now = self.node.get_clock().now().nanoseconds

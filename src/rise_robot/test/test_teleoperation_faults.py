@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +12,8 @@ import pytest
 pytest.importorskip("rclpy")
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import JointState, Joy
+from threaded_node import ThreadedNode
 from trajectory_msgs.msg import JointTrajectory
 
 from rise_msgs.msg import ControlStatus
@@ -51,28 +49,17 @@ class Desk:
         )
         self.node.create_timer(0.02, self._feed)
         self.teleoperation = TeleoperationNode()
-        self._executor, self._stop = SingleThreadedExecutor(), threading.Event()
-        for node in (self.node, self.teleoperation.node):
-            self._executor.add_node(node)
-        self._loop = threading.Thread(target=self.teleoperation.run, args=(self._stop,))
-        self._loop.start()
+        self._running = ThreadedNode(self.teleoperation, self.node)
 
     def until(self, condition: Callable[[], Any], timeout_s: float = 30.0) -> None:
-        end = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < end, f"asked for {self.asked}"
-            self._executor.spin_once(timeout_sec=0.02)
+        self._running.until(condition, lambda: f"asked for {self.asked}", timeout_s)
 
     def spin(self, periods: int) -> None:
         for _ in range(periods):
-            self._executor.spin_once(timeout_sec=0.05)
+            self._running.spin_once(0.05)
 
     def close(self) -> None:
-        self._stop.set()
-        self._loop.join()
-        self.teleoperation.close()
-        self._executor.shutdown()
-        rclpy.shutdown()
+        self._running.close()
 
     def _feed(self) -> None:
         now = self.node.get_clock().now().nanoseconds
