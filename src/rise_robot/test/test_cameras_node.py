@@ -17,7 +17,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from test_camera_sources import COLOURS, save_folder
-from threaded_node import ThreadedNode
+from threaded_node import ThreadedNode, init
 
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import CameraError
@@ -35,7 +35,7 @@ class Watcher:
 
     def __init__(self, **sources: str) -> None:
         words = [word for name, value in sources.items() for word in ("-p", f"sources.{name}:={value}")]
-        rclpy.init(args=["--ros-args", "-p", "contract:=contract_tiny.yaml", *words])
+        init("-p", "contract:=contract_tiny.yaml", *words)
         self.cameras = CamerasNode()
         self.node = rclpy.create_node("watcher", use_global_arguments=False)
         self.heard: dict[str, list[Any]] = {"/diagnostics": []}
@@ -109,7 +109,7 @@ def test_another_drivers_topic_is_a_camera_with_its_own_stamps() -> None:
 
 
 def test_a_node_without_a_source_says_so_and_ends() -> None:
-    rclpy.init(args=["--ros-args", "-p", "contract:=contract_tiny.yaml"])
+    init("-p", "contract:=contract_tiny.yaml")
     try:
         with pytest.raises(CameraError, match="no camera has a source; set sources.top"):
             CamerasNode().run(threading.Event())

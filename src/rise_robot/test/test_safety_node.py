@@ -14,7 +14,7 @@ import rclpy
 from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
-from threaded_node import ThreadedNode
+from threaded_node import ThreadedNode, init
 
 from rise_msgs.msg import ActionChunk, ControlStatus
 from rise_msgs.srv import SetControl
@@ -32,7 +32,7 @@ class Bench:
 
     def __init__(self) -> None:
         parameters = ("contract:=contract_tiny.yaml", "stop_after_s:=30.0", "setpoint_rate_hz:=200.0")
-        rclpy.init(args=["--ros-args", *(word for parameter in parameters for word in ("-p", parameter))])
+        init(*(word for parameter in parameters for word in ("-p", parameter)))
         self.controller = TrajectoryControllerNode()
         self.node = rclpy.create_node("robot_and_policy", use_global_arguments=False)
         self.statuses: list[ControlStatus] = []

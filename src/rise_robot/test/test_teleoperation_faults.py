@@ -13,7 +13,7 @@ pytest.importorskip("rclpy")
 
 import rclpy
 from sensor_msgs.msg import JointState, Joy
-from threaded_node import ThreadedNode
+from threaded_node import ThreadedNode, init
 from trajectory_msgs.msg import JointTrajectory
 
 from rise_msgs.msg import ControlStatus
@@ -33,7 +33,7 @@ class Desk:
 
     def __init__(self, **parameters: str) -> None:
         words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-        rclpy.init(args=["--ros-args", "-p", "contract:=contract_tiny.yaml", "-p", "device:=joy", *words])
+        init("-p", "contract:=contract_tiny.yaml", "-p", "device:=joy", *words)
         self.node = rclpy.create_node("desk", use_global_arguments=False)
         self.mode, self.asked = "policy", list[str]()
         self.targets: list[np.ndarray] = []
@@ -131,7 +131,7 @@ def test_leaders_are_followed_without_a_jump_and_missed_at_once() -> None:
 )
 def test_what_cannot_be_is_said_at_the_start(parameters: dict[str, str], message: str) -> None:
     words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-    rclpy.init(args=["--ros-args", "-p", "device:=joy", *words])
+    init("-p", "device:=joy", *words)
     try:
         with pytest.raises(TeleoperationError, match=message):
             TeleoperationNode()
