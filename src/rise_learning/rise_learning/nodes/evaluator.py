@@ -88,7 +88,8 @@ class EvaluatorNode:
         self._action.destroy()
 
     def _on_goal(self, goal: Evaluate.Goal) -> GoalResponse:
-        usable = goal.episodes > 0 and not self._busy.locked()
+        """An accepted goal is busy from here on: a second one may come before the first begins to run."""
+        usable = goal.episodes > 0 and self._busy.acquire(blocking=False)
         if not usable:
             self.node.get_logger().warning("goal rejected: an evaluation runs, or no episodes were asked for")
         return GoalResponse.ACCEPT if usable else GoalResponse.REJECT
@@ -103,8 +104,10 @@ class EvaluatorNode:
             )
             return not handle.is_cancel_requested
 
-        with self._busy:
+        try:
             evaluation = self._evaluate(handle.request, progress)
+        finally:
+            self._busy.release()
         if handle.is_cancel_requested:
             handle.canceled()
         elif evaluation.message:
