@@ -104,7 +104,12 @@ class SelfImprovement:
     within_state: bool = False
     """Subtract the mean advantage of the state's candidates before binning (beyond the paper)."""
     time_shift: float = 0.0
-    """Standard deviation, in control steps, by which proposed chunks come early or late (beyond the paper)."""
+    """Control steps by which proposed chunks come early or late at most (beyond the paper)."""
+    judged_frames: int = 0
+    """Last frames of an imagined chunk whose values make its advantage (beyond the paper); 0 takes all, as Eq. 2."""
+    kept_states: float = 0.0
+    """Above 0 chunks are chosen by what their state allows (beyond the paper): of this share of the states, those whose
+    candidates differ most, the better half is learned from with the top bin; 0 learns from all, each with its bin."""
     refit_bins: bool = False
     """Fit the range of the bins to imagined advantages of the starting policy; else that of the warm-up's rollouts."""
     bin_tail: float = 0.02

@@ -30,7 +30,7 @@ class Writes:
 
     def imagine(self, starts, chunks, seed):
         self.seen.append((starts, chunks.numpy()))
-        return Imagined(starts.context, np.arange(len(chunks)) == 2)
+        return Imagined(starts.context, (np.arange(len(chunks)) == 2)[:, None])
 
 
 def test_the_chosen_chunk_is_played_and_the_judge_sees_the_context(robot: SimulatedRobot) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
-from rise_learning.rl.exploration import EASE_STEPS, time_shifted
+from rise_learning.rl.exploration import EASE_STEPS, randomly_shifted, time_shifted
 
 
 def ramp(batch: int, steps: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,3 +27,12 @@ def test_a_ramp_moves_by_the_shift_once_eased_in_and_never_beyond_its_end() -> N
     torch.testing.assert_close(late[middle], chunks[0, middle] - 3.0 * torch.tensor([1.0, 2.0]))
     torch.testing.assert_close(early[0], chunks[0, 0])  # leaves from where the robot is
     assert (early[-4:] == chunks[0, -1]).all(), "the last command is held"
+
+
+def test_shifts_are_spread_evenly_between_early_and_late() -> None:
+    """Normal shifts would pull the mean of what succeeds towards what the policy does already."""
+    chunks, state = ramp(2000)
+    shifted = randomly_shifted(chunks, state, 12.0, np.random.default_rng(0))
+    shift = (shifted - chunks)[:, 25, 0].numpy()
+    assert abs(shift).max() <= 12.0 and abs(np.histogram(shift, 4, (-12, 12))[0] / 500 - 1).max() < 0.15
+    assert randomly_shifted(chunks, state, 0.0, np.random.default_rng(0)) is chunks

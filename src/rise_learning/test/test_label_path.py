@@ -4,6 +4,8 @@ The authors' code for months trained every imagined sample as if its advantage w
 its way to the prompt. Here an advantage of the middle bin must arrive as that bin in the prompt and in the flow head.
 """
 
+import dataclasses
+
 import numpy as np
 import torch
 from synthetic import make_set, small_policy_config
@@ -26,7 +28,7 @@ class JudgeAlike:
     """A world model that finds every chunk equally mediocre."""
 
     def imagine(self, starts, chunks, seed):
-        return Imagined(starts.context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full(len(chunks), MIDDLE))
+        return Imagined(starts.context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full((len(chunks), 5), MIDDLE))
 
 
 class Listening(FlowPolicy):
@@ -95,3 +97,22 @@ def test_label_changes_the_loss():
         torch.manual_seed(0)
         losses.append(policy.loss(inputs, chunks))
     assert (losses[0] != losses[1]).all()
+
+
+def test_what_a_state_allows_is_imitated_with_the_top_bin():
+    """Candidates of a state differ by what they are worth; the better ones are trained on as if an expert's."""
+
+    class JudgeFirst:
+        def imagine(self, starts, chunks, seed):
+            worth = np.tile([0.5, 0.4, -0.1], len(chunks) // 3)
+            return Imagined(starts.context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.repeat(worth[:, None], 5, 1))
+
+    loop, policy = make_loop()
+    loop.world_model = JudgeFirst()
+    loop.settings = dataclasses.replace(loop.settings, candidates=3, chunks_per_start=1, kept_states=0.5)
+    loop.before_step(0)
+    assert len(loop.buffer) == 6, "two candidates of three states"
+    policy.prompts.clear()
+    loop.loss(0)
+    assert policy.prompts == [["Advantage: 10. Task: sort the bricks."] * 20]
+    assert loop.statistics.imagined == 18 and loop.statistics.bins[4] == 6, "counted by what they earned"

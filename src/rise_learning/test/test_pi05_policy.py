@@ -58,7 +58,7 @@ class Judge:
     """A world model that calls every chunk mediocre: bin 4."""
 
     def imagine(self, starts, chunks, seed):
-        return Imagined(starts.context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full(len(chunks), -0.35))
+        return Imagined(starts.context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full((len(chunks), 5), -0.35))
 
 
 def test_two_training_steps_a_resume_and_a_sample(tmp_path):

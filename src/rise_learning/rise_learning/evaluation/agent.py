@@ -35,7 +35,7 @@ class DeploymentConfig:
     candidates: int = 1
     """Chunks sampled by one inference; above 1 somebody has to choose (beyond the paper)."""
     time_shift: float = 0.0
-    """Standard deviation, control steps, by which these candidates come early or late."""
+    """Control steps by which these candidates come early or late at most."""
 
 
 def sample_once(policy: Policy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig) -> np.ndarray:

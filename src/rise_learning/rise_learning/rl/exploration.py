@@ -32,8 +32,12 @@ def time_shifted(chunks: Tensor, state: Tensor, shift: Tensor) -> Tensor:
     return torch.lerp(path[rows, before], path[rows, (before + 1).clamp(max=last)], part)
 
 
-def randomly_shifted(chunks: Tensor, state: Tensor, deviation: float, rng: np.random.Generator) -> Tensor:
-    """`time_shifted` by normal shifts of this standard deviation, control steps; 0 leaves chunks and `rng` alone."""
-    if deviation <= 0:
+def randomly_shifted(chunks: Tensor, state: Tensor, most: float, rng: np.random.Generator) -> Tensor:
+    """`time_shifted` by up to `most` control steps either way; 0 leaves chunks and `rng` alone.
+
+    Shifts are spread evenly: what succeeds among them then tells the middle of what can succeed, not what was tried
+    most often.
+    """
+    if most <= 0:
         return chunks
-    return time_shifted(chunks, state, torch.from_numpy(rng.normal(0.0, deviation, len(chunks)).astype(np.float32)))
+    return time_shifted(chunks, state, torch.from_numpy(rng.uniform(-most, most, len(chunks)).astype(np.float32)))

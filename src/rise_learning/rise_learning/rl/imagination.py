@@ -19,11 +19,23 @@ class Imagined:
 
     Attributes:
         frames: (B, F, V, h, w, 3) uint8 predicted frames.
-        advantage: (B,) Eq. 2.
+        rise: (B, F') V of the frames that were judged, minus V now.
     """
 
     frames: Tensor
-    advantage: np.ndarray
+    rise: np.ndarray
+
+    @property
+    def advantage(self) -> np.ndarray:
+        """(B,) Eq. 2."""
+        return self.judged(0)
+
+    def judged(self, last: int) -> np.ndarray:
+        """(B,) Eq. 2 over the `last` judged frames only, 0 for all.
+
+        The mean over a whole chunk says how soon something succeeds, its end says whether (docs/decisions/0003).
+        """
+        return self.rise[:, -last:].mean(1)
 
 
 class WorldModel(Protocol):
@@ -110,7 +122,7 @@ def propose(
     """What the policy sees of B states, and the (B, K, A) chunk that it proposes for each, asked for one bin (Eq. 7).
 
     Args:
-        time_shift: standard deviation, in control steps, by which proposed chunks come early or late.
+        time_shift: control steps by which proposed chunks come early or late at most.
     """
     count = len(starts.state)
     inputs = PolicyInput(
@@ -134,6 +146,7 @@ def imagined_rollout(
     chunks_per_start: int,
     within_state: bool,
     time_shift: float = 0.0,
+    judged_frames: int = 0,
     flow_steps: int,
     rng: np.random.Generator,
 ) -> OnlineSamples:
@@ -144,6 +157,7 @@ def imagined_rollout(
         within_state: subtract the mean advantage of the candidates of a recorded state; of their second chunks as well,
             although these start from different imagined states.
         time_shift: see `propose`.
+        judged_frames: last frames of a chunk that are judged, 0 for all (Eq. 2).
     """
     current, found = starts.repeat(candidates), []
     for depth in range(chunks_per_start):
@@ -152,7 +166,7 @@ def imagined_rollout(
         )
         imagined = world_model.imagine(current, chunks, int(rng.integers(2**31)))
         group = np.arange(len(chunks)) // candidates
-        advantage = imagined.advantage.copy()
+        advantage = imagined.judged(judged_frames)
         if within_state:
             advantage -= np.repeat(advantage.reshape(-1, candidates).mean(1), candidates)
         found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group))

@@ -11,7 +11,6 @@ from torch import Tensor
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 from rise_robot.core.contract import Contract
-from rise_worldmodel.advantage import advantage as eq2
 from rise_worldmodel.world_model import CompositionalWorldModel
 
 
@@ -36,9 +35,9 @@ class LearnedWorldModel:
         found = self.model.imagine(
             starts.context, told.state, told.actions, starts.instructions, maps=told.maps, seeds=seeds
         )
-        return Imagined(found.frames, found.advantage.float().numpy())
+        return Imagined(found.frames, (found.values - found.value_now[:, None]).float().numpy())
 
-    def advantage(self, now: Tensor, frames: Tensor, instructions: list[str]) -> np.ndarray:
-        """Eq. 2 on frames that really followed: (B, V, h, w, 3) and (B, F, V, h, w, 3) uint8 -> (B,)."""
+    def rise(self, now: Tensor, frames: Tensor, instructions: list[str]) -> np.ndarray:
+        """V of frames that really followed, minus V now: (B, V, h, w, 3) and (B, F, V, h, w, 3) uint8 -> (B, F)."""
         values = self.model.values_of(torch.cat([now[:, None], frames], dim=1), instructions)
-        return eq2(values[:, 1:], values[:, 0]).float().numpy()
+        return (values[:, 1:] - values[:, :1]).float().numpy()

@@ -15,6 +15,7 @@ from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
+from rise_learning.rl.selection import better_half
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
 
@@ -67,6 +68,7 @@ class SelfImprovementLoop:
             chunks_per_start=settings.chunks_per_start,
             within_state=settings.within_state,
             time_shift=settings.time_shift,
+            judged_frames=settings.judged_frames,
             flow_steps=settings.flow_steps,
             rng=rng,
         )
@@ -76,12 +78,16 @@ class SelfImprovementLoop:
         if step % self.settings.rollout_every:
             return
         samples = self.imagine(step, self.settings.starts_per_rollout)
-        labels = self.bins(samples.advantage)
-        kept = np.flatnonzero(labels >= self.settings.minimum_bin)
+        earned = self.bins(samples.advantage)
+        if self.settings.kept_states:
+            labels = np.full_like(earned, self.bins.top)
+            kept = better_half(samples.advantage.reshape(-1, self.settings.candidates), self.settings.kept_states)
+        else:
+            labels, kept = earned, np.flatnonzero(earned >= self.settings.minimum_bin)
         self.buffer.add(samples.select(kept), labels[kept])
-        self.statistics.imagined += len(labels)
+        self.statistics.imagined += len(earned)
         self.statistics.clipped += self.bins.clipped(samples.advantage)
-        counts = np.bincount(labels, minlength=self.bins.count + 1)[1:]
+        counts = np.bincount(earned, minlength=self.bins.count + 1)[1:]
         self.statistics.bins = [total + int(count) for total, count in zip(self.statistics.bins, counts, strict=True)]
 
     def refit_bins(self, states: int) -> None:

@@ -26,7 +26,7 @@ STRAYED = 0.02
 """rad or m between replayed and recorded joints from which an episode is not what the simulator makes of it."""
 
 Judge = Callable[[Tensor, Tensor, list[str]], np.ndarray]
-"""Eq. 2 of true frames, as `LearnedWorldModel.advantage`."""
+"""V of true frames minus V now, as `LearnedWorldModel.rise`."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Replay:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of N chunks: (N,) Eq. 2 with the simulator's progress for V; (N, F, V, h, w, 3) true frames, F = 0 unasked."""
+    """Of N chunks: (N, F) the simulator's progress minus that now; (N, F, V, h, w, 3) true frames, F = 0 unasked."""
 
-    advantage: np.ndarray
+    rise: np.ndarray
     frames: np.ndarray
 
 
@@ -67,14 +67,14 @@ class ReplayWorker:
         robot = _robot(self.contract, self.task)
         saved = self._restore(robot, replay)
         before = robot.progress()
-        advantages: list[np.floating] = []
+        rises: list[np.ndarray] = []
         frames: list[np.ndarray] = []
         for chunk in replay.chunks:
             robot.set_state(saved)
             progress, seen = play(robot, chunk, self._look if self.render else None)
-            advantages.append(np.mean(progress) - before)
+            rises.append(np.array(progress, np.float32) - np.float32(before))
             frames.append(np.stack(seen) if seen else self._nothing)
-        return Outcome(np.array(advantages, np.float32), np.stack(frames))
+        return Outcome(np.stack(rises), np.stack(frames))
 
     def _restore(self, robot: SimulatedRobot, replay: Replay) -> RobotState:
         """Raises DataError where the recording is not an episode of this simulator and task."""
@@ -149,7 +149,7 @@ class SimulatedWorldModel:
         frames = torch.from_numpy(np.concatenate([outcome.frames for outcome in found]))
         if self.judge is not None:
             return Imagined(frames, self.judge(starts.context[:, -1], frames, starts.instructions))
-        return Imagined(frames, np.concatenate([outcome.advantage for outcome in found]))
+        return Imagined(frames, np.concatenate([outcome.rise for outcome in found]))
 
     def _replay(self, g: int, chunks: np.ndarray) -> Replay:
         number = int(self.episodes.episode_of[g])
