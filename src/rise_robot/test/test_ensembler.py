@@ -41,6 +41,15 @@ class BruteForce:
         return True
 
 
+def test_a_short_blend_hands_over_early() -> None:
+    assert blend_weights(6, 3) == pytest.approx([0, 1 / 3, 2 / 3, 1, 1, 1])
+    assert blend_weights(3, 8) == pytest.approx([0, 0.5, 1]), "never later than the overlap ends"
+    ours = ChunkEnsembler(1, blend_steps=2)
+    ours.add(0, np.zeros((10, 1)), 0)
+    ours.add(4, np.ones((10, 1)), 4)
+    assert [float(ours.action(t)[0]) for t in range(4, 8)] == [0.0, 0.5, 1.0, 1.0]  # type: ignore[index]
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 6), st.integers(-2, 14), st.integers(1, 12), st.floats(-3, 3)), min_size=1, max_size=15

@@ -27,6 +27,8 @@ class DeploymentConfig:
     """Control steps between two observations that the policy answers."""
     latency_steps: int = 2
     """Control steps from an observation to the arrival of its chunk (66 ms at 30 Hz)."""
+    blend_steps: int = 0
+    """Control steps after which a new chunk has replaced the plan; 0: at the end of their overlap (Sec. X-B)."""
     advantage_bin: int = 10
     """Bin asked for; deployment asks for the top one."""
     flow_steps: int = 5
@@ -63,7 +65,7 @@ class PolicyAgent:
         choose: Chooser | None = None,
     ) -> None:
         self.robot, self.policy, self.config, self.rng, self.choose = robot, policy, config, rng, choose
-        self._ensembler = ChunkEnsembler(robot.contract.action_dim)
+        self._ensembler = ChunkEnsembler(robot.contract.action_dim, config.blend_steps)
         stride = robot.contract.actions_per_frame
         self._history = [offset * stride for offset in policy.config.history]
         context = range(1 - robot.contract.context_frames, 1) if choose else ()

@@ -5,7 +5,8 @@ dropped, and over the overlap of the rest with the unexecuted plan
 
     a_t = (1 - w_t) a_t^old + w_t a_t^new,    w rising linearly from 0 at the first overlapping step to 1 at the last.
 
-The plan stays in charge at first (no jump), the latest observation at the end.
+The plan stays in charge at first (no jump), the latest observation at the end. Where chunks arrive much more often than
+they end, the overlap is long, and what is executed was decided long ago; `blend_steps` ends the rise of w earlier.
 """
 
 from __future__ import annotations
@@ -55,9 +56,16 @@ class Merge:
     seam: Seam | None = None
 
 
-def blend_weights(overlap: int) -> np.ndarray:
-    """(overlap,) weights of the new chunk; a single overlapping step is first and last at once and gets 1/2."""
-    return np.full(1, 0.5) if overlap == 1 else np.linspace(0.0, 1.0, overlap)
+def blend_weights(overlap: int, blend_steps: int = 0) -> np.ndarray:
+    """(overlap,) weights of the new chunk; a single overlapping step is first and last at once and gets 1/2.
+
+    Args:
+        blend_steps: 1 is reached after so many steps, at the last one if that comes earlier; 0: at the last one.
+    """
+    if overlap == 1:
+        return np.full(1, 0.5)
+    last = min(overlap - 1, blend_steps or overlap)
+    return np.minimum(np.arange(overlap) / last, 1.0)
 
 
 class ChunkEnsembler:
@@ -68,8 +76,9 @@ class ChunkEnsembler:
     the next one ("future"): an observation cannot come from there. The plan ends where the newest chunk ends.
     """
 
-    def __init__(self, action_dim: int) -> None:
-        self._plan = PlanBuffer(action_dim)
+    def __init__(self, action_dim: int, blend_steps: int = 0) -> None:
+        """Begin without a plan; `blend_steps` as in `blend_weights`."""
+        self._plan, self._blend_steps = PlanBuffer(action_dim), blend_steps
         self._newest: int | None = None
 
     @property
@@ -110,7 +119,8 @@ class ChunkEnsembler:
         overlap = min(len(self._plan), len(fresh))
         seam = None
         if overlap:
-            w, old = blend_weights(overlap)[:, None], self._plan.between(next_step, next_step + overlap)
+            w = blend_weights(overlap, self._blend_steps)[:, None]
+            old = self._plan.between(next_step, next_step + overlap)
             fresh[:overlap] = (1 - w) * old + w * fresh[:overlap]
             seam = Seam.between(old, fresh, actions[dropped:]) if overlap > 1 else None
         self._plan.replace(next_step, fresh)
