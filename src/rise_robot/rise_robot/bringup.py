@@ -31,6 +31,8 @@ def command_line(node: NodeSpec, namespace: str = "") -> list[str]:
     words += ["--ros-args", "--params-file", str(node.parameter_files[0])]
     for name, value in node.parameters.items():
         words += ["-p", f"{name}:={json.dumps(value)}"]
+    for old, new in node.remappings:
+        words += ["-r", f"{old}:={new}"]
     if namespace:
         words += ["-r", f"__ns:=/{namespace.strip('/')}"]
     return words

@@ -12,6 +12,9 @@ from rise_robot.core.errors import LaunchError
 from rise_robot.hardware.emulated_channels import emulated_channel
 from rise_robot.node_spec import NodeSpec
 
+SETPOINT_RATE_HZ = 200.0
+"""At which arms take commands: that of their feedback."""
+
 
 def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
     return field(default=default, metadata={"help": description, "choices": choices})
@@ -118,6 +121,7 @@ def _controller(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
         "initial_mode": mode,
         "resume_after_jump": options.hardware == "sim",
         "watch_cameras": options.watch_cameras and not blind,
+        "setpoint_rate_hz": 0.0 if options.hardware == "sim" else SETPOINT_RATE_HZ,
     }
     return NodeSpec("rise_robot", "trajectory_controller", {**common, **own})
 
@@ -132,13 +136,19 @@ def arms(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:
     """The driver of real arms, or the same driver with emulated arms on buses of this ROS domain."""
     if options.hardware == "can":
         channels = {"left_channel": options.left_channel, "right_channel": options.right_channel}
-        return [NodeSpec("rise_robot", "piper_driver", {**common, **channels})]
+        return [_driver({**common, **channels}, options.ros2_control)]
     channels = {f"{arm}_channel": emulated_channel(arm) for arm in ("left", "right")}
     words = ["--channels", *(f"{name.removesuffix('_channel')}={place}" for name, place in channels.items())]
     return [
         NodeSpec("rise_robot", "emulated_piper", {}, file=None, arguments=tuple(words)),
-        NodeSpec("rise_robot", "piper_driver", {**common, "interface": "udp_multicast", **channels}),
+        _driver({**common, "interface": "udp_multicast", **channels}, options.ros2_control),
     ]
+
+
+def _driver(parameters: Mapping[str, Any], ros2_control: bool) -> NodeSpec:
+    """It follows the controller's setpoints; ros2_control knows `joint_command` only."""
+    followed = () if ros2_control else (("joint_command", "joint_setpoint"),)
+    return NodeSpec("rise_robot", "piper_driver", dict(parameters), remappings=followed)
 
 
 def policy(run: str, common: Mapping[str, Any]) -> NodeSpec:

@@ -54,6 +54,22 @@ def test_emulated_channels_of_two_ros_domains_are_apart(monkeypatch: pytest.Monk
     assert len(channels("7") | channels("8")) == 4
 
 
+@pytest.mark.parametrize("hardware", ["emulated", "can"])
+def test_arms_follow_setpoints_at_the_rate_of_their_feedback(hardware: str) -> None:
+    nodes = {node.executable: node for node in bringup_nodes(BringupOptions(hardware=hardware))}
+    assert nodes["trajectory_controller"].parameters["setpoint_rate_hz"] == 200.0
+    assert nodes["piper_driver"].remappings == (("joint_command", "joint_setpoint"),)
+    words = bringup.command_line(nodes["piper_driver"])
+    assert words[words.index("-r") + 1] == "joint_command:=joint_setpoint"
+
+
+def test_who_makes_no_setpoints_is_followed_by_his_commands() -> None:
+    """A simulated robot moves at the rate of its commands, and ros2_control publishes joint_command."""
+    assert bringup_nodes(BringupOptions())[0].parameters["setpoint_rate_hz"] == 0.0
+    nodes = {n.executable: n for n in bringup_nodes(BringupOptions(hardware="emulated", ros2_control=True))}
+    assert nodes["piper_driver"].remappings == ()
+
+
 def test_a_recorder_of_a_real_robot_marks_the_episodes() -> None:
     for hardware in HARDWARE:
         recorder = bringup_nodes(BringupOptions(hardware=hardware, record="bags"))[0]
