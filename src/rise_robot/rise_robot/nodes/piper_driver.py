@@ -2,7 +2,7 @@
 
 A lifecycle node. configure: opens the CAN channels and waits for every arm. activate: enables the motors, the arms stay
 where they are. deactivate: executes nothing more; the motors hold. cleanup: closes the channels. By itself (parameter
-autostart) it configures and activates at the start.
+autostart) it configures and activates at the start; with read_only it only configures, and reads (leader arms).
 Subscribes: joint_command; bringup remaps it to joint_setpoint, the same commands interpolated to 200 Hz. When they
 end, or are stale, the arms hold.
 Publishes: joint_states (at the arms' rate, 200 Hz), contract (latched), /diagnostics (1 Hz); control/emergency_stop
@@ -89,7 +89,8 @@ class PiperDriverNode:
         self._transition("cleanup")
 
     def _start(self) -> None:
-        for trigger in (self.node.trigger_configure, self.node.trigger_activate):
+        triggers = (self.node.trigger_configure, self.node.trigger_activate)
+        for trigger in triggers[:1] if self._parameters.read_only else triggers:
             if trigger() != TransitionCallbackReturn.SUCCESS:
                 raise HardwareError(f"not started: {self._said}")
 
@@ -98,7 +99,7 @@ class PiperDriverNode:
         try:
             {
                 "configure": self._configure,
-                "activate": lambda: self._robot and self._robot.activate(),
+                "activate": self._activate,
                 "deactivate": lambda: self._robot and self._robot.deactivate(),
                 "cleanup": self._cleanup,
             }[name]()
@@ -122,6 +123,12 @@ class PiperDriverNode:
             robot.connect(self._stop.wait, given.connect_timeout_s)
             opened.pop_all()
         self._robot, self._faults = robot, 0
+
+    def _activate(self) -> None:
+        if self._parameters.read_only:
+            raise HardwareError("read_only: these arms are moved by hand and read; they are never enabled")
+        if self._robot is not None:
+            self._robot.activate()
 
     def _cleanup(self) -> None:
         robot, self._robot = self._robot, None
