@@ -43,6 +43,7 @@ setup(
             "description = rise_robot.description:main",
             "emulated_piper = rise_robot.emulated_piper:main",
             "faults = rise_robot.faults:main",
+            "lateness_probe = rise_robot.nodes.lateness_probe:main",
             "motion_check = rise_robot.nodes.motion_check:main",
             "piper_driver = rise_robot.nodes.piper_driver:main",
             "recorder = rise_robot.nodes.recorder:main",

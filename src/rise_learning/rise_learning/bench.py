@@ -22,14 +22,16 @@ import torch
 from tqdm import tqdm
 
 from rise_learning import cli
-from rise_learning.benchmarks import control, models, recording, samples
+from rise_learning.benchmarks import control, lateness, models, recording, samples
 from rise_learning.benchmarks.measure import Measurement
 from rise_learning.benchmarks.workload import Workload, temporary_workload
 from rise_worldmodel.precision import has_bfloat16
 
 BENCHMARKS: dict[str, Callable[[Workload], list[Measurement]]] = {
     "ensembler": control.ensembler,
+    "seams": control.seams,
     "pacing": control.pacing,
+    "lateness": lateness.lateness,
     "writing": recording.writing,
     "reading": recording.reading,
     "samples": samples.samples,
@@ -74,12 +76,12 @@ def machine() -> dict[str, Any]:
 
 def table(results: dict[str, list[dict[str, Any]]]) -> str:
     """One line per figure."""
-    lines = [f"{'benchmark':12s} {'what':52s} {'here':>10s} {'other':>10s} {'unit':8s} {'ratio':>7s}  alternative"]
+    lines = [f"{'benchmark':12s} {'what':60s} {'here':>10s} {'other':>10s} {'unit':8s} {'ratio':>7s}  alternative"]
     for name, rows in results.items():
         for row in rows:
             ratio = "-" if row["ratio"] is None else f"{row['ratio']:.2f}x"
             lines.append(
-                f"{name:12s} {row['quantity']:52s} {row['value']:10.4g} {row['alternative_value']:10.4g} "
+                f"{name:12s} {row['quantity']:60s} {row['value']:10.4g} {row['alternative_value']:10.4g} "
                 f"{row['unit']:8s} {ratio:>7s}  {row['alternative']}"
             )
     return "\n".join(lines)

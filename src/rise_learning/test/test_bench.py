@@ -8,8 +8,19 @@ import numpy as np
 import pytest
 
 from rise_learning import bench
-from rise_learning.benchmarks.control import ChunkList, interval_error_ms, lateness_ms
+from rise_learning.benchmarks.control import (
+    LATENCY_STEPS,
+    REPLAN_STEPS,
+    ChunkList,
+    NaiveSwitch,
+    disagreeing_chunks,
+    executed,
+    interval_error_ms,
+    lateness_ms,
+)
+from rise_learning.benchmarks.lateness import probe
 from rise_learning.benchmarks.measure import Measurement, race
+from rise_robot.core.ensembler import ChunkEnsembler
 
 
 def test_one_json_object_with_every_figure_beside_its_alternative(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,3 +67,22 @@ def test_the_alternative_ensembler_averages_the_chunks_that_reach_a_step() -> No
     chunks.add(2, np.ones((4, 1)), 2)
     found = [chunks.action(step) for step in (1, 3, 5, 6)]
     assert [None if action is None else action.tolist() for action in found] == [[0.0], [0.5], [1.0], None]
+
+
+def test_naive_switching_executes_the_newest_chunk_and_ensembling_meets_it_without_a_jump() -> None:
+    plan = np.zeros((90, 2))
+    chunks = disagreeing_chunks(plan, 30, np.array([True, False]), np.random.default_rng(0))
+    assert not chunks[:, :, 1].any() and chunks[0, 0, 0] != chunks[1, 0, 0], "every chunk errs in its own way"
+    switched, blended = executed(NaiveSwitch(), chunks), executed(ChunkEnsembler(2), chunks)
+    np.testing.assert_allclose(switched[:REPLAN_STEPS], chunks[0, LATENCY_STEPS : LATENCY_STEPS + REPLAN_STEPS])
+    np.testing.assert_allclose(switched[REPLAN_STEPS], chunks[1, LATENCY_STEPS])
+    np.testing.assert_allclose(blended[REPLAN_STEPS], chunks[0, LATENCY_STEPS + REPLAN_STEPS], atol=1e-12)
+
+
+def test_both_loops_say_how_late_their_commands_left_and_with_which_priority() -> None:
+    pytest.importorskip("rclpy")
+    ours, theirs = probe(priority=0, seconds=1.0)
+    assert (ours["loop"], theirs["loop"]) == ("thread", "timer")
+    for figures in (ours, theirs):
+        assert figures["scheduling"] == "normal (not asked for)"
+        assert 0.0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["max_ms"] and figures["overruns"] >= 0

@@ -31,6 +31,8 @@ def command_line(node: NodeSpec, namespace: str = "") -> list[str]:
     words += ["--ros-args", "--params-file", str(node.parameter_files[0])]
     for name, value in node.parameters.items():
         words += ["-p", f"{name}:={json.dumps(value)}"]
+    for old, new in (*node.remappings, *((("__node", node.name),) if node.name else ())):
+        words += ["-r", f"{old}:={new}"]
     if namespace:
         words += ["-r", f"__ns:=/{namespace.strip('/')}"]
     return words
@@ -54,7 +56,8 @@ def supervise(nodes: tuple[NodeSpec, ...], namespace: str = "") -> int:
     environment = {PARENT_ENV: str(os.getpid()), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         for node in nodes:
-            group.start(node.executable, command_line(node, namespace), environment)
+            name = node.name or node.executable
+            group.start(name, command_line(node, namespace), environment, terminal=node.terminal)
         code = group.wait(stop)
     finally:
         failures = group.stop()

@@ -71,16 +71,14 @@ def serve(interface: str, places: dict[str, str], convention: str) -> None:
         signal.signal(number, lambda *_: stop.set())
     ask_for_realtime(PRIORITY)
     buses = [open_bus(interface, place) for place in places.values()]
-    loops = [EmulatedLoop(EmulatedPiper(convention=convention), bus) for bus in buses]
-    for loop in loops:
-        loop.start()
+    loop = EmulatedLoop([(EmulatedPiper(convention=convention), bus) for bus in buses])
+    loop.start()
     print(f"emulated arms on {interface}: {', '.join(f'{arm} {place}' for arm, place in places.items())}", flush=True)
     parent = os.environ.get(PARENT_ENV)
     while not stop.wait(0.2):
         if parent and os.getppid() != int(parent):
             break
-    for loop in loops:
-        loop.stop()
+    loop.stop()
 
 
 def start(args: Sequence[str] | None) -> None:

@@ -1,7 +1,7 @@
-"""Inject every fault into the control loop and say what it did: the table of docs/safety.md.
+"""Inject every fault into the control loop and into emulated arms, and say what they did: the tables of docs/safety.md.
 
-python -m rise_robot.faults                            # print it
-python -m rise_robot.faults --write docs/safety.md     # put it between the markers of that file
+python -m rise_robot.faults                            # print them
+python -m rise_robot.faults --write docs/safety.md     # put them between the markers of that file
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from rise_robot.command_line import explained
@@ -19,11 +20,17 @@ from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import SafetyError
 from rise_robot.core.faults import Fault, FaultReport, inject_all
 from rise_robot.core.supervisor import Mode
+from rise_robot.hardware.can_faults import CanFault, CanFaultReport, inject_can_faults
 
-BEGIN, END = "<!-- begin: python -m rise_robot.faults -->", "<!-- end -->"
+CONTROL, ARMS = "control loop", "arms"
 HEAD = (
     "| fault | first other command after | at rest after | farthest joint meanwhile | in the end |\n"
     "|---|---|---|---|---|"
+)
+ARMS_HEAD = (
+    "| fault of the right arm | noticed after | last command reached an arm after | left, right arm at rest after "
+    "| farthest joint of the left arm | driver in the end | who commands in the end |\n"
+    "|---|---|---|---|---|---|---|"
 )
 
 
@@ -40,11 +47,34 @@ def table(reports: Mapping[Fault, FaultReport]) -> str:
     return "\n".join([HEAD, *(row(fault, report) for fault, report in reports.items())])
 
 
-def replaced(text: str, new: str) -> str:
+def arms_row(fault: CanFault, report: CanFaultReport) -> str:
+    """One line of the table of the arms."""
+    if fault.goes_on:
+        noticed, rest, travel = _ms(report.noticed_s), "go on", ""
+    else:
+        noticed, travel = _ms(report.noticed_s), f"{report.travel:.2f} rad"
+        rest = ", ".join("still sinking" if each is None else _ms(each) for each in report.at_rest_s)
+    sent = "goes on" if report.last_sent_s is None else _ms(report.last_sent_s)
+    return f"| {fault.name} | {noticed} | {sent} | {rest} | {travel} | {report.driver} | {report.commander} |"
+
+
+def arms_table(reports: Mapping[CanFault, CanFaultReport]) -> str:
+    """All faults of arms, CAN and driver, one a line."""
+    return "\n".join([ARMS_HEAD, *(arms_row(fault, report) for fault, report in reports.items())])
+
+
+def markers(name: str) -> tuple[str, str]:
+    """Between what the table of this name stands."""
+    return f"<!-- begin: python -m rise_robot.faults ({name}) -->", f"<!-- end ({name}) -->"
+
+
+def replaced(text: str, name: str, new: str) -> str:
     """`text` with what stands between the markers replaced. Raises SafetyError without markers."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SafetyError(f"the file needs one line {BEGIN!r} and one line {END!r}")
-    return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{new}\n{END}", text, flags=re.DOTALL)
+    begin, end = markers(name)
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise SafetyError(f"the file needs one line {begin!r} and one line {end!r}")
+    whole = f"{re.escape(begin)}.*{re.escape(end)}"
+    return re.sub(whole, lambda _: f"{begin}\n{new}\n{end}", text, flags=re.DOTALL)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -57,18 +87,28 @@ def main(args: list[str] | None = None) -> int:
     )
     parser.add_argument("--contract", default=config_path("contract.yaml"), type=Path)
     parser.add_argument("--cell", default=config_path("cell.yaml"), type=Path)
-    parser.add_argument("--write", type=Path, help="Markdown file whose marked table is replaced")
+    parser.add_argument("--write", type=Path, help="Markdown file whose marked tables are replaced")
     options = parser.parse_args(args)
     return explained(lambda: report(options.contract, options.cell, options.write), failure=2)
 
 
-def report(contract_file: Path, cell_file: Path, write: Path | None) -> None:
-    """Print the table, and put it into the file `write`, if any."""
+@cache
+def tables(contract_file: Path, cell_file: Path) -> dict[str, str]:
+    """Both tables, by name."""
     contract = Contract.load(contract_file)
-    lines = table(inject_all(contract, ClearanceGuard(contract, Cell.load(cell_file))))
+    guard = ClearanceGuard(contract, Cell.load(cell_file))
+    return {CONTROL: table(inject_all(contract, guard)), ARMS: arms_table(inject_can_faults(contract, guard))}
+
+
+def report(contract_file: Path, cell_file: Path, write: Path | None) -> None:
+    """Print the tables, and put them into the file `write`, if any."""
+    found = tables(contract_file, cell_file)
     if write:
-        write.write_text(replaced(write.read_text(), lines))
-    print(lines)
+        text = write.read_text()
+        for name, lines in found.items():
+            text = replaced(text, name, lines)
+        write.write_text(text)
+    print("\n\n".join(found.values()))
 
 
 def _ms(seconds: float | None) -> str:

@@ -22,6 +22,8 @@ class NodeSpec:
         arguments: of the command line.
         remappings: pairs of names.
         ends: its end is no reason to end everything.
+        name: of the node, where it is not the one that it gives itself.
+        terminal: it reads the keys that are typed in the terminal.
     """
 
     package: str
@@ -31,6 +33,8 @@ class NodeSpec:
     arguments: tuple[str, ...] = ()
     remappings: tuple[tuple[str, str], ...] = ()
     ends: bool = False
+    name: str = ""
+    terminal: bool = False
 
     @property
     def module(self) -> str:

@@ -12,6 +12,9 @@ from rise_robot.core.errors import LaunchError
 from rise_robot.hardware.emulated_channels import emulated_channel
 from rise_robot.node_spec import NodeSpec
 
+SETPOINT_RATE_HZ = 200.0
+"""At which arms take commands: that of their feedback."""
+
 
 def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
     return field(default=default, metadata={"help": description, "choices": choices})
@@ -37,6 +40,20 @@ class BringupOptions:
     evaluate: bool = _option(False, "Count the outcomes of the episodes of the policy, then report and end.")
     left_channel: str = _option("can_left", "CAN channel of the left arm (hardware can).")
     right_channel: str = _option("can_right", "CAN channel of the right arm (hardware can).")
+    cameras: str = _option(
+        "",
+        "Sources of real cameras, NAME=SOURCE and commas between them (top=/dev/video0): a V4L2 device, a video file, "
+        "a folder of images, topic:NAME; empty: none, or those of another driver.",
+    )
+    teleop: str = _option(
+        "none",
+        "What a person commands with: keyboard (of the terminal, or teleop_device), gamepad, joy (topic joy), or "
+        "leader: leader arms, with the keyboard for take-over and episodes.",
+        ("none", "keyboard", "gamepad", "joy", "leader"),
+    )
+    teleop_device: str = _option("", "File of the gamepad or keyboard, /dev/input/by-id/*-event-*.")
+    leader_left_channel: str = _option("can_leader_left", "CAN channel of the left leader arm (teleop leader).")
+    leader_right_channel: str = _option("can_leader_right", "CAN channel of the right leader arm (teleop leader).")
     watch_cameras: bool = _option(
         True, "A policy commands only while every camera delivers; false for a first motion check without cameras."
     )
@@ -66,8 +83,26 @@ class BringupOptions:
             )
         if self.ros2_control and self.commanding != "none":
             raise LaunchError(f"ros2_control commands the robot itself; got commander {self.commanding}, not none")
+        self._check_people()
         if self.evaluate and (not self.policy or self.episodes < 1):
             raise LaunchError(f"evaluate needs policy and episodes, got {self.policy!r} and {self.episodes}")
+
+    def _check_people(self) -> None:
+        if self.teleop != "none" and (self.ros2_control or not self.real_time):
+            raise LaunchError(f"teleop {self.teleop} needs the trajectory controller, and real time")
+        if self.teleop == "gamepad" and not self.teleop_device:
+            raise LaunchError("teleop gamepad needs teleop_device, /dev/input/by-id/*-event-joystick")
+        if self.cameras and self.hardware == "sim":
+            raise LaunchError(f"the simulated robot has its own cameras, got {self.cameras!r}")
+        _ = self.camera_sources
+
+    @property
+    def camera_sources(self) -> dict[str, str]:
+        """Source by camera. Raises LaunchError for what is no NAME=SOURCE."""
+        pairs = [part.partition("=") for part in self.cameras.split(",") if part]
+        if wrong := ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]:
+            raise LaunchError(f"cameras must be NAME=SOURCE with commas between them, got {', '.join(wrong)}")
+        return {name: source for name, _, source in pairs}
 
     @property
     def commanding(self) -> str:
@@ -97,11 +132,14 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     nodes = [recorder(options.record, common, serve_episodes=not simulated)] if options.record else []
     if not simulated:
         nodes += arms(options, common)
+    if options.cameras:
+        nodes.append(cameras(options, common))
     if options.ros2_control or options.rviz:
         nodes.append(apt_nodes.state_publisher(options.contract, options.ros2_control))
     if options.rviz:
         nodes.append(apt_nodes.rviz())
     nodes += apt_nodes.ros2_control() if options.ros2_control else [_controller(options, common)]
+    nodes += people(options, common)
     if options.policy:
         nodes.append(policy(options.policy, common))
     if options.evaluate:
@@ -113,11 +151,12 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
 
 def _controller(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
     mode = {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding]
-    blind = options.hardware == "emulated" and not options.policy  # emulated arms come without cameras
+    blind = options.hardware == "emulated" and not (options.policy or options.cameras)  # emulated arms have no cameras
     own = {
         "initial_mode": mode,
         "resume_after_jump": options.hardware == "sim",
         "watch_cameras": options.watch_cameras and not blind,
+        "setpoint_rate_hz": 0.0 if options.hardware == "sim" else SETPOINT_RATE_HZ,
     }
     return NodeSpec("rise_robot", "trajectory_controller", {**common, **own})
 
@@ -132,12 +171,58 @@ def arms(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:
     """The driver of real arms, or the same driver with emulated arms on buses of this ROS domain."""
     if options.hardware == "can":
         channels = {"left_channel": options.left_channel, "right_channel": options.right_channel}
-        return [NodeSpec("rise_robot", "piper_driver", {**common, **channels})]
+        return [_driver({**common, **channels}, options.ros2_control)]
     channels = {f"{arm}_channel": emulated_channel(arm) for arm in ("left", "right")}
     words = ["--channels", *(f"{name.removesuffix('_channel')}={place}" for name, place in channels.items())]
     return [
         NodeSpec("rise_robot", "emulated_piper", {}, file=None, arguments=tuple(words)),
-        NodeSpec("rise_robot", "piper_driver", {**common, "interface": "udp_multicast", **channels}),
+        _driver({**common, "interface": "udp_multicast", **channels}, options.ros2_control),
+    ]
+
+
+def _driver(parameters: Mapping[str, Any], ros2_control: bool) -> NodeSpec:
+    """It follows the controller's setpoints; ros2_control knows `joint_command` only."""
+    followed = () if ros2_control else (("joint_command", "joint_setpoint"),)
+    return NodeSpec("rise_robot", "piper_driver", dict(parameters), remappings=followed)
+
+
+def cameras(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
+    """The cameras of `options.cameras`."""
+    sources = {f"sources.{name}": source for name, source in options.camera_sources.items()}
+    return NodeSpec("rise_robot", "cameras", {**common, **sources})
+
+
+def people(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:
+    """Teleoperation and, where they are its device, leader arms, which are read and never enabled."""
+    if options.teleop == "none":
+        return []
+    leader = options.teleop == "leader"
+    own = {
+        "device": "keyboard" if leader else options.teleop,
+        "path": options.teleop_device,
+        "motion": "leader" if leader else "jog",
+        "person": "demo" if options.commanding == "none" else "human",
+        "hand_back_to": {"expert": "demo", "policy": "policy", "none": "hold"}[options.commanding],
+    }
+    typed = own["device"] == "keyboard" and not options.teleop_device
+    node = NodeSpec("rise_robot", "teleoperation", {**common, **own}, terminal=typed)
+    return [*(_leaders(options, common) if leader else []), node]
+
+
+def _leaders(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:
+    renamed = ("joint_states", "joint_command", "contract", "control/emergency_stop")
+    remappings = tuple((name, f"leader/{name}") for name in renamed)
+    if options.hardware != "emulated":
+        channels = {"left_channel": options.leader_left_channel, "right_channel": options.leader_right_channel}
+        own: dict[str, Any] = {**common, **channels, "read_only": True}
+        return [NodeSpec("rise_robot", "piper_driver", own, remappings=remappings, name="leader_driver")]
+    places = {arm: emulated_channel(arm, leader=True) for arm in ("left", "right")}
+    words = ("--channels", *(f"{arm}={place}" for arm, place in places.items()))
+    channels = {f"{arm}_channel": place for arm, place in places.items()}
+    own = {**common, "interface": "udp_multicast", **channels, "read_only": True}
+    return [
+        NodeSpec("rise_robot", "emulated_piper", {}, file=None, arguments=words, name="emulated_leaders"),
+        NodeSpec("rise_robot", "piper_driver", own, remappings=remappings, name="leader_driver"),
     ]
 
 

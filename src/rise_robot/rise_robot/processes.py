@@ -36,10 +36,18 @@ class ProcessGroup:
         self._members: list[_Member] = []
         self._print_lock = threading.Lock()
 
-    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        terminal: bool = False,
+    ) -> None:
+        """Start one process; with `terminal` it reads this program's standard input."""
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=None if terminal else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

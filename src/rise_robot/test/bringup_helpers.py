@@ -32,12 +32,13 @@ CONTRACT = Contract.load(config_path(TINY))
 class Bringup:
     """A running bringup in a DDS domain of its own."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, stdin: int | None = None) -> None:
         self.domain = random.SystemRandom().randint(10, 100)
         environment = os.environ | {"ROS_DOMAIN_ID": str(self.domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "rise_robot.bringup", "--contract", TINY, "--bricks", "1", *options],
-            env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment, start_new_session=True, stdin=stdin, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.printed: list[str] = []
 

@@ -21,10 +21,13 @@ from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 
+from rise_msgs.srv import SetControl
 from rise_robot.nodes import conversions, qos
 from rise_robot.nodes.conversions import stamp_of
 
 AMPLITUDE = 0.1
+GAP_S = 0.1
+"""Between two joint states over which the velocity hardly changes."""
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +75,15 @@ def wait_for_driver(listener: Listener, condition: Callable[[int, str, dict[str,
 def test_a_stream_of_chunks_moves_both_arms(robot: tuple[Bringup, Listener]) -> None:
     bringup, listener = robot
     words = ("--ros-args", "-p", f"contract:={TINY}", "-p", "seconds:=5.0", "-p", f"amplitude:={AMPLITUDE}")
-    for _ in range(3):  # a starved machine makes chunks late, and the controller then rightly takes authority away
+    for _ in range(6):  # a starved machine makes chunks late, and the controller then rightly takes authority away
         figures = json.loads(run(listener, "rise_robot.nodes.motion_check", *words, domain=bringup.domain))
         if figures["mode_at_end"] == "policy":
             break
     assert figures["mode_at_end"] == "policy"
     assert figures["swing_min_rad"] == pytest.approx(AMPLITUDE, rel=0.1), "every joint of both arms"
-    assert figures["joint_states"]["gap_p50_ms"] == pytest.approx(5.0, rel=0.3)
     assert figures["joint_command"]["gap_p50_ms"] == pytest.approx(1e3 / CONTRACT.control_rate_hz, rel=0.1)
+    for faster in ("joint_states", "joint_setpoint"):  # 200 Hz; how many of them a starved machine carries is open
+        assert figures[faster]["rate_hz"] > 1.5 * figures["joint_command"]["rate_hz"], faster
 
 
 def test_joint_states_carry_names_and_true_velocities(robot: tuple[Bringup, Listener]) -> None:
@@ -89,9 +93,12 @@ def test_joint_states_carry_names_and_true_velocities(robot: tuple[Bringup, List
     times = np.array([stamp_of(message) - stamp_of(heard[0]) for message in heard]) * 1e-9
     positions = np.array([message.position for message in heard])
     velocities = np.array([message.velocity for message in heard])
-    travelled = np.cumsum(0.5 * (velocities[1:] + velocities[:-1]) * np.diff(times)[:, None], axis=0)
-    assert np.abs(travelled - (positions[1:] - positions[0])).max() < 0.2 * AMPLITUDE
-    assert np.ptp(travelled, axis=0)[0] == pytest.approx(AMPLITUDE, rel=0.2)
+    gap, way = np.diff(times), np.diff(positions[:, 0])
+    near = (gap > 0) & (gap < GAP_S)  # a starved machine loses messages
+    pace = 0.5 * (velocities[1:, 0] + velocities[:-1, 0])
+    true_power = float((way[near] ** 2 / gap[near]).sum())
+    assert true_power > 0.01 * AMPLITUDE**2, "the joint was seen moving"
+    assert float((pace * way)[near].sum()) / true_power == pytest.approx(1.0, abs=0.2)
 
 
 def test_the_driver_reports_arms_that_are_well(robot: tuple[Bringup, Listener]) -> None:
@@ -105,8 +112,8 @@ def test_the_driver_reports_arms_that_are_well(robot: tuple[Bringup, Listener]) 
 
 def test_bad_commands_are_refused_and_counted(robot: tuple[Bringup, Listener]) -> None:
     _, listener = robot
-    publisher = listener.node.create_publisher(JointState, "joint_command", qos.offered_command(30.0))
-    listener.spin_until(lambda: publisher.get_subscription_count() > 1)  # the driver's, beside the listener's
+    publisher = listener.node.create_publisher(JointState, "joint_setpoint", qos.offered_command(200.0))
+    listener.spin_until(lambda: publisher.get_subscription_count() > 0)
     listener.spin(0.5)
     here = np.array(listener.heard["joint_states"][-1].position)
 
@@ -130,6 +137,23 @@ def test_bad_commands_are_refused_and_counted(robot: tuple[Bringup, Listener]) -
     listener.node.destroy_publisher(publisher)
 
 
+def test_arms_hold_when_the_controller_hangs_and_go_on_with_it(robot: tuple[Bringup, Listener]) -> None:
+    bringup, listener = robot
+    values = wait_for_driver(listener, lambda level, message, values: level == 0 and "follows" in values)
+    assert values["follows"] == "/joint_setpoint"
+    controller = bringup.children()["trajectory_controller"]
+    os.kill(controller, signal.SIGSTOP)
+    try:
+        wait_for_driver(listener, lambda level, message, _: level == 1 and "no command: the arms hold" in message)
+        target = np.array(listener.heard["joint_states"][-1].position)
+        listener.heard["joint_states"].clear()
+        listener.spin_until(lambda: len(listener.heard["joint_states"]) > 50)
+        np.testing.assert_allclose(listener.heard["joint_states"][-1].position, target, atol=1e-3)
+    finally:
+        os.kill(controller, signal.SIGCONT)
+    wait_for_driver(listener, lambda level, message, _: level == 0)
+
+
 def test_an_arm_that_falls_silent_is_an_error_until_the_driver_is_activated_anew(
     robot: tuple[Bringup, Listener],
 ) -> None:
@@ -137,6 +161,8 @@ def test_an_arm_that_falls_silent_is_an_error_until_the_driver_is_activated_anew
     emulated = "rise_robot.emulated_piper"
     run(listener, emulated, "--arms", "left", "--fault", "silence", domain=bringup.domain)
     wait_for_driver(listener, lambda level, message, _: level == 2 and "left: no " in message)
+    listener.spin_until(lambda: listener.heard["control/status"][-1].mode == "estop")
+    assert "control/emergency_stop" in listener.heard["control/status"][-1].reason, "nobody commands a broken robot"
     listener.heard["joint_states"].clear()
     listener.spin(0.5)
     assert not listener.heard["joint_states"], "half a robot is no feedback"
@@ -146,6 +172,7 @@ def test_an_arm_that_falls_silent_is_an_error_until_the_driver_is_activated_anew
     for name in ("DEACTIVATE", "CLEANUP", "CONFIGURE", "ACTIVATE"):
         transition = Transition(id=getattr(Transition, f"TRANSITION_{name}"))
         assert listener.call(ChangeState, "piper_driver/change_state", transition=transition).success, name
+    assert listener.call(SetControl, "control/set", mode="hold", reset_estop=True).success
     wait_for_driver(listener, lambda level, message, values: level == 0)
 
 

@@ -65,6 +65,7 @@ def test_channels_are_those_given_or_of_the_ros_domain(monkeypatch: pytest.Monke
     assert channels(["left", "right"], ["left=vcan0"]) == {"left": "vcan0", "right": f"{GROUP}:43207"}
     monkeypatch.delenv("ROS_DOMAIN_ID")
     assert emulated_channel("left") == f"{GROUP}:43200"
+    assert emulated_channel("left", leader=True) == f"{GROUP}:43800"
 
 
 def test_it_can_be_started_by_launch() -> None:

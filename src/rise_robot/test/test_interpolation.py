@@ -49,9 +49,42 @@ def test_a_steady_motion_is_followed_one_and_a_half_periods_late() -> None:
     np.testing.assert_allclose(rows[settled, 0] * 30, periods[settled] - 1.5, atol=1e-6)
 
 
-def test_without_new_commands_it_stays() -> None:
-    interpolator = CommandInterpolator(T)
+def test_a_late_command_lets_the_curve_wait_at_its_end_and_then_there_are_no_setpoints() -> None:
+    interpolator = CommandInterpolator(T, max_age_s=5 * T)
     assert interpolator.at(0) is None
     for k in range(4):
         interpolator.feed(round(k * T * 1e9), np.full(A, float(k)))
-    np.testing.assert_allclose(interpolator.at(10**12), np.full(A, 2.5))
+    for late in (1.0, 2.5, 4.9):
+        np.testing.assert_allclose(interpolator.at(round((3 + late) * T * 1e9)), np.full(A, 2.5))
+    assert interpolator.at(round(8.1 * T * 1e9)) is None, "whoever reads them must see that commands have ended"
+
+
+def test_commands_that_are_late_within_the_slack_do_not_bend_the_curve() -> None:
+    """Played while each command arrives up to a quarter of a period late, as where all are punctual."""
+    commands = np.random.default_rng(0).normal(size=(20, A))
+    late = np.random.default_rng(1).uniform(0, 0.25, 20)
+    interpolator, played = CommandInterpolator(T, slack=0.25), []
+    moments = np.arange(4 * FINER, 19 * FINER) / FINER
+    fed = 0
+    for moment in moments:
+        while fed < len(commands) and fed + late[fed] <= moment:
+            interpolator.feed(round(fed * T * 1e9), commands[fed])
+            fed += 1
+        played.append(interpolator.at(round(moment * T * 1e9)))
+    punctual = CommandInterpolator(T)
+    expected = []
+    for moment in moments - 0.25:
+        if moment >= 3:
+            for k in range(int(moment) - 3, int(moment) + 1):
+                punctual.feed(round(k * T * 1e9), commands[k])
+            expected.append(punctual.at(round(moment * T * 1e9)))
+    np.testing.assert_allclose(played[-len(expected) :], expected, atol=1e-6)
+
+
+def test_a_command_that_does_not_continue_the_last_ones_is_reached_at_once() -> None:
+    interpolator = CommandInterpolator(T)
+    interpolator.feed(0, np.zeros(A))
+    interpolator.reset()
+    assert interpolator.at(0) is None
+    interpolator.feed(round(T * 1e9), np.ones(A))
+    np.testing.assert_allclose(interpolator.at(round(1.3 * T * 1e9)), np.ones(A))

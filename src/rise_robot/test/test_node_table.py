@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,68 @@ def test_emulated_channels_of_two_ros_domains_are_apart(monkeypatch: pytest.Monk
         return {driver.parameters["left_channel"], driver.parameters["right_channel"]}
 
     assert len(channels("7") | channels("8")) == 4
+
+
+@pytest.mark.parametrize("hardware", ["emulated", "can"])
+def test_arms_follow_setpoints_at_the_rate_of_their_feedback(hardware: str) -> None:
+    nodes = {node.executable: node for node in bringup_nodes(BringupOptions(hardware=hardware))}
+    assert nodes["trajectory_controller"].parameters["setpoint_rate_hz"] == 200.0
+    assert nodes["piper_driver"].remappings == (("joint_command", "joint_setpoint"),)
+    words = bringup.command_line(nodes["piper_driver"])
+    assert words[words.index("-r") + 1] == "joint_command:=joint_setpoint"
+
+
+def test_who_makes_no_setpoints_is_followed_by_his_commands() -> None:
+    """A simulated robot moves at the rate of its commands, and ros2_control publishes joint_command."""
+    assert bringup_nodes(BringupOptions())[0].parameters["setpoint_rate_hz"] == 0.0
+    nodes = {n.executable: n for n in bringup_nodes(BringupOptions(hardware="emulated", ros2_control=True))}
+    assert nodes["piper_driver"].remappings == ()
+
+
+def test_cameras_deliver_before_the_controller_watches_them() -> None:
+    options = BringupOptions(hardware="emulated", cameras="top=/dev/video0,wrist_left=clips/left")
+    nodes = {node.executable: node for node in bringup_nodes(options)}
+    assert list(nodes)[-2:] == ["cameras", "trajectory_controller"]
+    assert nodes["cameras"].parameters["sources.top"] == "/dev/video0"
+    assert nodes["cameras"].parameters["sources.wrist_left"] == "clips/left"
+    assert nodes["trajectory_controller"].parameters["watch_cameras"], "emulated arms that have cameras are not blind"
+
+
+@pytest.mark.parametrize(
+    ("options", "person", "back"),
+    [
+        ({"hardware": "can"}, "demo", "hold"),
+        ({"hardware": "can", "policy": "runs/demo"}, "human", "policy"),
+        ({"hardware": "sim"}, "human", "demo"),
+    ],
+)
+def test_a_person_corrects_who_commands_and_demonstrates_where_nobody_does(
+    options: dict[str, str], person: str, back: str
+) -> None:
+    nodes = bringup_nodes(BringupOptions.from_strings({**options, "teleop": "keyboard"}))
+    (node,) = [node for node in nodes if node.executable == "teleoperation"]
+    assert (node.parameters["person"], node.parameters["hand_back_to"]) == (person, back)
+    assert node.terminal and node.parameters["motion"] == "jog"
+
+
+def test_a_device_of_its_own_needs_no_terminal() -> None:
+    for options in ({"teleop": "gamepad"}, {"teleop": "keyboard"}, {"teleop": "leader"}):
+        made = BringupOptions(hardware="can", teleop_device="/dev/input/event3", **options)
+        (node,) = [node for node in bringup_nodes(made) if node.executable == "teleoperation"]
+        assert not node.terminal and node.parameters["path"] == "/dev/input/event3"
+
+
+@pytest.mark.parametrize("hardware", HARDWARE)
+def test_leader_arms_are_read_on_topics_of_their_own_and_never_enabled(hardware: str) -> None:
+    nodes = {node.name or node.executable: node for node in bringup_nodes(BringupOptions(hardware, teleop="leader"))}
+    leaders = nodes["leader_driver"]
+    assert leaders.parameters["read_only"] and dict(leaders.remappings)["joint_states"] == "leader/joint_states"
+    assert dict(leaders.remappings)["control/emergency_stop"] != "control/emergency_stop", "leaders stop nobody"
+    assert "__node:=leader_driver" in bringup.command_line(leaders)
+    assert nodes["teleoperation"].parameters["motion"] == "leader"
+    drivers = [node for node in nodes.values() if node.executable == "piper_driver"]
+    channels = [driver.parameters[f"{side}_channel"] for driver in drivers for side in ("left", "right")]
+    assert len(set(channels)) == len(channels), "no arm is commanded by two"
 
 
 def test_a_recorder_of_a_real_robot_marks_the_episodes() -> None:
@@ -111,6 +174,12 @@ def test_no_episodes_start_by_themselves_without_anybody_who_commands_them() -> 
         ({"bricks": "two"}, "bricks must be of type int"),
         ({"policy": "runs/demo", "commander": "expert"}, "needs commander policy"),
         ({"evaluate": "true", "episodes": "5"}, "evaluate needs policy and episodes"),
+        ({"teleop": "gamepad"}, "teleop gamepad needs teleop_device"),
+        ({"teleop": "wheel"}, "known are none, keyboard, gamepad, joy, leader"),
+        ({"teleop": "keyboard", "real_time": "false"}, "and real time"),
+        ({"hardware": "can", "teleop": "joy", "ros2_control": "true"}, "needs the trajectory controller"),
+        ({"cameras": "top=/dev/video0"}, "the simulated robot has its own cameras"),
+        ({"hardware": "can", "cameras": "/dev/video0"}, "cameras must be NAME=SOURCE .* got /dev/video0"),
     ],
 )
 def test_options_that_cannot_be_are_refused(values: dict[str, str], message: str) -> None:
@@ -129,11 +198,20 @@ def test_bringup_says_what_is_wrong_before_it_starts_anything(capsys: pytest.Cap
 
 def test_parameter_files_name_every_parameter_of_the_table() -> None:
     options = [BringupOptions(policy="runs/demo", record="bags", hardware=hardware) for hardware in HARDWARE]
+    options += [BringupOptions(hardware="can", teleop="leader", cameras="top=/dev/video0,wrist_left=left.mp4")]
     for node in (node for each in options for node in bringup_nodes(each)):
-        known = {}
+        known: set[str] = set()
         for file in node.parameter_files:
-            known |= yaml.safe_load(file.read_text())["/**"]["ros__parameters"]
-        assert set(node.parameters) - {"use_sim_time"} <= set(known), node.executable
+            known |= flat(yaml.safe_load(file.read_text())["/**"]["ros__parameters"])
+        assert set(node.parameters) - {"use_sim_time"} <= known, node.executable
+
+
+def flat(parameters: dict[str, Any], above: str = "") -> set[str]:
+    """Names of all parameters, `sources.top` for one of a group."""
+    names: set[str] = set()
+    for name, value in parameters.items():
+        names |= flat(value, f"{above}{name}.") if isinstance(value, dict) else {above + name}
+    return names
 
 
 class Recorded:
@@ -147,7 +225,7 @@ class Recorded:
 
 
 @pytest.fixture
-def launch_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+def launch_modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     names = {
         "launch": ("LaunchContext", "LaunchDescription"),
         "launch.actions": ("DeclareLaunchArgument", "OpaqueFunction", "Shutdown"),
@@ -160,6 +238,9 @@ def launch_modules(monkeypatch: pytest.MonkeyPatch) -> None:
         for name in classes:
             setattr(stand_in, name, type(name, (Recorded,), {}))
         monkeypatch.setitem(sys.modules, module, stand_in)
+    monkeypatch.delitem(sys.modules, "rise_robot.launching", raising=False)
+    yield
+    sys.modules.pop("rise_robot.launching", None)
 
 
 def launched(file: str, **given: str) -> tuple[dict[str, str], list[dict[str, Any]]]:
@@ -188,6 +269,32 @@ def test_launch_starts_programs_without_parameters_and_lets_the_spawner_end() ->
     assert by_name["emulated_piper"]["arguments"][0] == "--channels"
     assert by_name["spawner"]["on_exit"] == [] and by_name["piper_driver"]["on_exit"]
     assert by_name["ros2_control_node"]["remappings"] == [("~/robot_description", "robot_description")]
+
+
+@pytest.mark.usefixtures("launch_modules")
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"hardware": "can", "teleop": "leader", "cameras": "top=/dev/video0"},
+        {"hardware": "emulated", "teleop": "leader"},
+        {"policy": "runs/demo", "teleop": "gamepad", "teleop_device": "/dev/input/event3"},
+    ],
+)
+def test_launch_starts_people_and_cameras_as_the_table_says(given: dict[str, str]) -> None:
+    _, nodes = launched("bringup.launch.py", **given)
+    expected = bringup_nodes(BringupOptions.from_strings(given))
+    assert [(n["executable"], n["name"], n["remappings"], n["prefix"]) for n in nodes] == [
+        (s.executable, s.name or None, list(s.remappings), "xterm -e" if s.terminal else None) for s in expected
+    ]
+
+
+@pytest.mark.usefixtures("launch_modules")
+@pytest.mark.parametrize("file", sorted(path.name for path in LAUNCH.glob("*.launch.py")))
+def test_every_launch_argument_is_described(file: str) -> None:
+    actions = runpy.run_path(str(LAUNCH / file))["generate_launch_description"]().args[0]
+    assert all(len(action.kwargs["description"]) > 5 for action in actions[:-1])
+    names = [action.args[0] for action in actions[:-1]]
+    assert len(names) == len(set(names)) and {"contract", "namespace"} <= set(names)
 
 
 @pytest.mark.usefixtures("launch_modules")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rise_robot.core.pacing import Pacer, WallOffset, aligned_origin
+from rise_robot.core.pacing import Lateness, Pacer, WallOffset, aligned_origin, timer_deadlines
 
 MS = 1_000_000
 PERIOD = 1 / 30
@@ -81,3 +82,14 @@ def test_stamps_follow_the_wall_clock_in_steps_only() -> None:
     assert wall.stamp(200) == 7 * MS + 200
     offset[0] += MS
     assert wall.stamp(300) == offset[0] + 300
+
+
+def test_calls_of_a_timer_are_due_once_a_period_and_deadlines_that_passed_are_skipped() -> None:
+    ms = 1_000_000
+    called = np.array([10, 21, 55, 60, 70]) * ms  # the third is 25 ms late: 40 and 50 have passed, 60 has not
+    np.testing.assert_allclose(timer_deadlines(called, 0, 0.010), np.array([10, 20, 30, 60, 70]) * ms)
+
+
+def test_lateness_without_ticks_is_nothing() -> None:
+    assert Lateness.of([], 3) == Lateness(0.0, 0.0, 0.0, 3)
+    assert Lateness.of([1.0, 2.0, 3.0], 0) == Lateness(2.0, pytest.approx(2.98), 3.0, 0)

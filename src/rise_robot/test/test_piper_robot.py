@@ -10,6 +10,8 @@ import pytest
 from piper_world import CONTRACT, World
 
 from rise_robot.core.errors import ContractError, HardwareError, JointCommandRefusedError
+from rise_robot.core.interpolation import CommandInterpolator
+from rise_robot.hardware.emulated_piper import PERIOD_S
 from rise_robot.hardware.piper_joints import arms_of
 from rise_robot.hardware.piper_robot import State
 
@@ -52,6 +54,49 @@ def test_commands_move_both_arms_and_feedback_is_where_they_are(world: World) ->
     np.testing.assert_allclose(measured, RAISED, atol=1e-3)
     np.testing.assert_allclose(measured[[0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12]], joints(world), atol=1e-5)
     assert not world.robot.guard.refused and all(arm.port.failed == 0 for arm in world.arms)
+
+
+def wave_by_setpoints(world: World, seconds: float) -> np.ndarray:
+    """A wave of 30 commands a second, interpolated to 200: (N, 12) true joints, after every setpoint."""
+    interpolator, rows = CommandInterpolator(CONTRACT.control_period_s), []
+    start, begin = world.robot.positions(), world.now_ns
+    for k in range(round(seconds * 30)):
+        stamp = begin + round(k * 1e9 / 30)
+        phase = 2 * np.pi * k / 30
+        interpolator.feed(stamp, start + 0.1 * np.sin(phase) * (np.arange(14) % 7 == 0))
+        while world.now_ns < stamp + 1e9 / 30:
+            world.robot.execute(world.now_ns, interpolator.at(world.now_ns), world.now_ns)
+            world.run(PERIOD_S)
+            rows.append(joints(world))
+    return np.array(rows)
+
+
+def test_setpoints_at_the_rate_of_the_feedback_are_followed_smoothly(world: World) -> None:
+    world.activate()
+    raise_arms(world)
+    rows = wave_by_setpoints(world, 2.0)
+    assert not world.robot.guard.refused
+    assert np.ptp(rows[:, 0]) == pytest.approx(0.2, rel=0.1), "the joints swing as they were told to"
+    steps = np.abs(np.diff(rows[:, 0])).max()
+    assert steps < 1.2 * 0.1 * 2 * np.pi * PERIOD_S, "no step is larger than the wave's own speed"
+
+
+@pytest.mark.parametrize("age_s", [None, 0.15])
+def test_setpoints_that_end_or_are_stale_leave_the_arms_on_the_last_target(world: World, age_s: float | None) -> None:
+    world.activate()
+    raise_arms(world)
+    wave_by_setpoints(world, 0.4)
+    target = np.concatenate([arm.targets for arm in world.emulated])
+    for _ in range(200):
+        if age_s is None:
+            world.run(PERIOD_S)
+        else:
+            with pytest.raises(JointCommandRefusedError):
+                world.robot.execute(world.now_ns - round(age_s * 1e9), RAISED + 0.05, world.now_ns)
+            world.run(PERIOD_S)
+    np.testing.assert_array_equal(np.concatenate([arm.targets for arm in world.emulated]), target)
+    np.testing.assert_allclose(joints(world), target, atol=1e-3)
+    assert world.robot.state is State.ACTIVE and set(world.robot.guard.refused) == ({"stale"} if age_s else set())
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,26 @@ def test_feedback_with_an_offset_does_not_run_away() -> None:
     assert bench.controller.resyncs == 1 and bench.command[0] - HOME[0] < 0.7
 
 
+@pytest.mark.parametrize(("known_delay", "mode"), [(3.0, Mode.POLICY), (0.0, Mode.HOLD)])
+def test_a_robot_that_gets_its_commands_later_follows_when_that_is_known(known_delay: float, mode: Mode) -> None:
+    bench = Bench(following_tolerance=0.2, following_periods=3, following_delay_s=known_delay * PERIOD)
+    slope = 2.0 * np.eye(A)[0] * PERIOD * np.arange(20)[:, None]  # 2 rad/s: 0.2 rad behind after three periods
+    bench.controller.feed_chunk(Chunk(bench.now, HOME + slope), bench.now)
+    for _ in range(19):
+        bench.tick()
+        trailing = [output.command for output in bench.outputs[-4:] if output.command is not None]
+        bench.measured = trailing[0] - 0.05 * np.eye(A)[0] * (len(bench.outputs) > 4)
+    assert bench.outputs[-1].mode is mode, bench.outputs[-1].reason
+
+
+def test_commands_that_begin_anew_at_the_measured_joints_say_so() -> None:
+    """Whoever interpolates between commands must not do it over this step."""
+    bench, _ = jump_of_feedback(resume=True)
+    assert [k for k, output in enumerate(bench.outputs) if output.restarted] == [0]
+    bench.tick(3)
+    assert [k for k, output in enumerate(bench.outputs) if output.restarted] == [0, 21]
+
+
 def test_lost_camera_holds_a_policy_and_no_person() -> None:
     for mode, expected in ((Mode.POLICY, Mode.HOLD), (Mode.HUMAN, Mode.HUMAN)):
         bench = Bench(mode, watch_cameras=True)

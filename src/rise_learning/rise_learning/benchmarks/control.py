@@ -1,4 +1,4 @@
-"""Cost of the temporal ensembler, and how punctual a 30 Hz loop is."""
+"""Cost of the temporal ensembler, the jumps that it avoids, and how punctual a 30 Hz loop is."""
 
 from __future__ import annotations
 
@@ -62,6 +62,66 @@ def ensembler(workload: Workload) -> list[Measurement]:
     name = "a list of chunks, averaged at every step (ACT)"
     ours_us, theirs_us = (float(np.median(each)) * 1e6 / STEPS for each in (ours, theirs))
     return [Measurement("add and action per control step", "CPU us", ours_us, name, theirs_us, "lower", len(ours))]
+
+
+def seams(workload: Workload) -> list[Measurement]:
+    """Jumps of the commanded velocity where chunks meet, blended or switched at once, on the same chunks."""
+    contract: Contract = workload.contract
+    revolute = np.array([joint.unit == "rad" for joint in contract.joints])
+    rng, makers = np.random.default_rng(0), (lambda: ChunkEnsembler(contract.action_dim), NaiveSwitch)
+    found: list[list[np.ndarray]] = [[], []]
+    for episode in workload.recorded:
+        chunks = disagreeing_chunks(episode.commands, contract.chunk_size, revolute, rng)
+        for jumps, make in zip(found, makers, strict=True):
+            jumps.append(np.abs(np.diff(executed(make(), chunks), 2, axis=0))[:, revolute].max(1))
+    blended, switched = (np.concatenate(jumps) * contract.control_rate_hz for jumps in found)
+    at_seams = np.concatenate(
+        [np.arange(len(jumps)) % REPLAN_STEPS == REPLAN_STEPS - 1 for jumps in found[0]]
+    ).nonzero()[0]  # the step from the old chunk to the new one
+    other, count = "the new chunk at once", len(at_seams)
+    rows = [
+        ("velocity jump at a seam, median", np.median(blended[at_seams]), np.median(switched[at_seams])),
+        ("velocity jump at a seam, p99", np.percentile(blended[at_seams], 99), np.percentile(switched[at_seams], 99)),
+        ("velocity jump anywhere, p99", np.percentile(blended, 99), np.percentile(switched, 99)),
+    ]
+    return [
+        Measurement(what, "rad/s", float(ours), other, float(theirs), "lower", count) for what, ours, theirs in rows
+    ]
+
+
+class NaiveSwitch:
+    """Chunk switching: whatever arrived last is executed, its steps that have passed are left out."""
+
+    def add(self, first_step: int, actions: np.ndarray, next_step: int) -> None:
+        self._first, self._actions = first_step, actions
+
+    def action(self, step: int) -> np.ndarray:
+        found: np.ndarray = self._actions[step - self._first]
+        return found
+
+
+def disagreeing_chunks(plan: np.ndarray, size: int, revolute: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(N, size, A): what a policy that imitates `plan` (T, A) might say every REPLAN_STEPS.
+
+    Each chunk has an error of its own: an offset of 0.02 rad and a drift of 0.02 rad over its length (both standard
+    deviations), because two inferences never agree.
+    """
+    starts = np.arange(0, len(plan) - size, REPLAN_STEPS)
+    offset, drift = rng.normal(scale=0.02, size=(2, len(starts), 1, plan.shape[1]))
+    error = (offset + drift * np.linspace(0.0, 1.0, size)[:, None]) * revolute
+    chunks: np.ndarray = np.array([plan[start : start + size] for start in starts]) + error
+    return chunks
+
+
+def executed(merge: ChunkEnsembler | NaiveSwitch, chunks: np.ndarray) -> np.ndarray:
+    """(T, A) the commands from chunks (N, K, A) that arrive LATENCY_STEPS late, every REPLAN_STEPS."""
+    rows = []
+    for step in range(len(chunks) * REPLAN_STEPS):
+        number, phase = divmod(step, REPLAN_STEPS)
+        if phase == 0:
+            merge.add(step, chunks[number], step + LATENCY_STEPS)
+        rows.append(merge.action(step + LATENCY_STEPS))
+    return np.array(rows)
 
 
 def pacing(workload: Workload) -> list[Measurement]:

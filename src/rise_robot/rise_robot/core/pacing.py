@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,14 @@ class Lateness:
     max_ms: float
     overruns: int
 
+    @classmethod
+    def of(cls, late_ms: Sequence[float] | np.ndarray, overruns: int) -> Lateness:
+        """Of ticks; zeros where there are none."""
+        if not len(late_ms):
+            return cls(0.0, 0.0, 0.0, overruns)
+        p50, p99 = np.percentile(late_ms, [50, 99])
+        return cls(float(p50), float(p99), float(np.max(late_ms)), overruns)
+
 
 def aligned_origin(period_s: float, phase: float, wall_ns: int, monotonic_ns: int) -> int:
     """Monotonic time (ns) of the next instant that lies `phase` periods after a whole multiple of the period.
@@ -28,6 +36,24 @@ def aligned_origin(period_s: float, phase: float, wall_ns: int, monotonic_ns: in
     period_ns = period_s * 1e9
     count = np.floor(wall_ns / period_ns - phase) + 1
     return monotonic_ns + round((count + phase) * period_ns) - wall_ns
+
+
+def timer_deadlines(called_ns: Sequence[int], origin_ns: int, period_s: float) -> np.ndarray:
+    """(N,) ns: what each call of a timer was due for, on the clock of its calls.
+
+    A timer of ROS has one deadline per period; those that have passed when it is called are skipped.
+
+    Args:
+        called_ns: (N,) when it was called.
+        origin_ns: when it was made.
+    """
+    period_ns, due, deadlines = period_s * 1e9, origin_ns + period_s * 1e9, []
+    for called in called_ns:
+        deadlines.append(due)
+        due += period_ns
+        if due < called:
+            due += period_ns * (1 + (called - due) // period_ns)
+    return np.array(deadlines)
 
 
 class WallOffset:
@@ -95,7 +121,4 @@ class Pacer:
         return True
 
     def lateness(self) -> Lateness:
-        if not self._late_ms:
-            return Lateness(0.0, 0.0, 0.0, self._overruns)
-        p50, p99 = np.percentile(self._late_ms, [50, 99])
-        return Lateness(float(p50), float(p99), max(self._late_ms), self._overruns)
+        return Lateness.of(self._late_ms, self._overruns)

@@ -31,6 +31,7 @@ class ControllerConfig:
         stop_after_s: missing input for this long withdraws authority (controlled stop).
         following_tolerance: rad; measured and commanded joints further apart than this are not following.
         following_periods: for this many periods in a row before it counts.
+        following_delay_s: s by which the robot gets its commands later; any command since then counts as the present.
         jump_tolerance: rad beyond what max_velocity allows between two feedback messages; more is a jump.
         resume_after_jump: keep authority after a feedback jump, as when a simulated robot is reset. On a real robot a
             jump is a sensor fault: the emergency stop latches, and no command follows what the sensor says.
@@ -40,6 +41,7 @@ class ControllerConfig:
     stop_after_s: float = 1.0
     following_tolerance: float = 0.4
     following_periods: int = 10
+    following_delay_s: float = 0.0
     jump_tolerance: float = 0.2
     resume_after_jump: bool = False
     watch_cameras: bool = False
@@ -54,12 +56,14 @@ class ControlOutput:
         mode: who commands.
         reason: why.
         chunk_age_s: since the observation of the newest accepted chunk; NaN where there is none.
+        restarted: the command does not continue the last one, but begins at the measured joints.
     """
 
     command: np.ndarray | None
     mode: Mode
     reason: str
     chunk_age_s: float
+    restarted: bool = False
 
 
 class TrajectoryController:
@@ -96,6 +100,9 @@ class TrajectoryController:
         self._waiting = True
         self._holding_for = ""
         self._off_course, self._strayed, self._blocked = 0, 0, 0
+        delay = self.config.following_delay_s / contract.control_period_s
+        self._recent: deque[np.ndarray] = deque(maxlen=1 + int(np.ceil(delay)))  # commands that may be under way
+        self._restarted = False
         self._goal = np.zeros(contract.action_dim)
         self._admission = Admission(np.ones(contract.action_dim, bool))
 
@@ -170,7 +177,7 @@ class TrajectoryController:
             return self._output(None, now_ns, waiting="no joint feedback yet")
         if self._grid is None:
             self._grid = StepGrid(now_ns, 1e9 / self.contract.control_rate_hz)
-            self._limiter.reset(self._feedback.positions)
+            self._restart()
         self._last_step = step = max(self._grid.current(now_ns), self._last_step)
         self._check_following(now_ns)
         planned = self._ensembler.action(step)
@@ -181,6 +188,7 @@ class TrajectoryController:
         self.supervisor.report(now_ns, self._fault(now_ns, planned))
         idle = self._waiting or self.supervisor.commanding in (Mode.HOLD, Mode.ESTOP)
         command = self._limiter.stop() if idle else self._limiter.follow(self._goal, self._admission.moving)
+        self._recent.append(command)
         return self._output(command, now_ns)
 
     def _admit(self) -> Admission:
@@ -222,8 +230,8 @@ class TrajectoryController:
 
     def _check_following(self, now_ns: int) -> None:
         revolute = np.array([joint.unit == "rad" for joint in self.contract.joints])
-        error = np.abs(self._feedback.positions - self._limiter.position)[revolute]
-        off = bool((error > self.config.following_tolerance).any()) and not self._stale_feedback(now_ns)
+        error = np.abs(self._feedback.positions - np.array(self._recent)).min(axis=0)
+        off = bool((error[revolute] > self.config.following_tolerance).any()) and not self._stale_feedback(now_ns)
         self._off_course = self._off_course + 1 if off and self.supervisor.authority is not Mode.ESTOP else 0
         if self._off_course >= self.config.following_periods:
             self._stray(now_ns, "joints do not follow their commands")
@@ -251,8 +259,13 @@ class TrajectoryController:
         """Restart the commands at the measured position; only inputs from now on count."""
         self.resyncs += 1
         self._off_course = 0
-        self._limiter.reset(self._feedback.positions)
+        self._restart()
         self._forget_plan(now_ns)
+
+    def _restart(self) -> None:
+        self._recent.clear()
+        self._recent.append(self._limiter.reset(self._feedback.positions))
+        self._restarted = True
 
     def _forget_plan(self, now_ns: int) -> None:
         self._ensembler.reset()
@@ -275,9 +288,10 @@ class TrajectoryController:
 
     def _output(self, command: np.ndarray | None, now_ns: int, waiting: str = "") -> ControlOutput:
         age = float("nan") if self._newest_chunk_ns is None else (now_ns - self._newest_chunk_ns) * 1e-9
+        restarted, self._restarted = self._restarted, False
         mode, reason = self.supervisor.commanding, self.supervisor.reason
         if mode not in (Mode.HOLD, Mode.ESTOP) and (waiting or self._waiting):
             mode, reason = Mode.HOLD, f"{mode.value}: {waiting or 'waiting for input'}"
         elif mode not in (Mode.HOLD, Mode.ESTOP) and self._admission.reason:
             reason = self._admission.reason
-        return ControlOutput(command, mode, waiting or reason, age)
+        return ControlOutput(command, mode, waiting or reason, age, restarted)

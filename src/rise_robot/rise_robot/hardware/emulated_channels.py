@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 GROUP = "239.74.163.2"
-FIRST_PORT = 43200
+FIRST_PORT, FIRST_LEADER_PORT = 43200, 43800
 
 
-def emulated_channel(arm: str) -> str:
-    """Channel of an emulated arm ("left" or "right"): its own in every ROS domain."""
+def emulated_channel(arm: str, leader: bool = False) -> str:
+    """Channel of an emulated arm ("left" or "right"), or of its leader: its own in every ROS domain."""
     domain = int(os.environ.get("ROS_DOMAIN_ID") or 0)
-    return f"{GROUP}:{FIRST_PORT + 2 * domain + ('left', 'right').index(arm)}"
+    return f"{GROUP}:{(FIRST_LEADER_PORT if leader else FIRST_PORT) + 2 * domain + ('left', 'right').index(arm)}"

@@ -1,10 +1,11 @@
-"""An emulated arm on a CAN bus, in real time, in a thread of its own."""
+"""Emulated arms on their CAN buses, in real time, in one thread: threads of their own would wait for each other."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Sequence
 
 import can
 
@@ -18,10 +19,10 @@ COMMAND_IDS = frozenset({*range(0x150, 0x160), 0x471, 0x4AF, FAULT_ID})
 
 
 class EmulatedLoop:
-    """Runs `arm` on `bus` from `start` to `stop`; the bus is shut down with it."""
+    """Runs each arm on its bus from `start` to `stop`; the buses are shut down with it."""
 
-    def __init__(self, arm: EmulatedPiper, bus: can.BusABC) -> None:
-        self.arm, self._bus = arm, bus
+    def __init__(self, arms: Sequence[tuple[EmulatedPiper, can.BusABC]]) -> None:
+        self._arms = tuple(arms)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -31,22 +32,26 @@ class EmulatedLoop:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join(timeout=2.0)
-        self._bus.shutdown()
+        for _, bus in self._arms:
+            bus.shutdown()
 
     def _run(self) -> None:
         pacer = Pacer(PERIOD_S, time.monotonic_ns, self._stop.wait)
         while pacer.sleep():
-            self._read()
-            for frame in self.arm.step():
-                self._send(frame)
+            for arm, bus in self._arms:
+                _hear(arm, bus)
+                for frame in arm.step():
+                    _say(frame, bus)
 
-    def _read(self) -> None:
-        while (message := self._bus.recv(0)) is not None:
-            if message.arbitration_id in COMMAND_IDS:
-                self.arm.receive(Frame(message.arbitration_id, bytes(message.data)))
 
-    def _send(self, frame: Frame) -> None:
-        try:
-            self._bus.send(can.Message(arbitration_id=frame.id, data=frame.data, is_extended_id=False))
-        except can.CanError as error:
-            logging.getLogger(__name__).warning("emulated arm: %s", error)
+def _hear(arm: EmulatedPiper, bus: can.BusABC) -> None:
+    while (message := bus.recv(0)) is not None:
+        if message.arbitration_id in COMMAND_IDS:
+            arm.receive(Frame(message.arbitration_id, bytes(message.data)))
+
+
+def _say(frame: Frame, bus: can.BusABC) -> None:
+    try:
+        bus.send(can.Message(arbitration_id=frame.id, data=frame.data, is_extended_id=False))
+    except can.CanError as error:
+        logging.getLogger(__name__).warning("emulated arm: %s", error)

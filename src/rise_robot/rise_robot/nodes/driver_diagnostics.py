@@ -22,7 +22,7 @@ class DriverDiagnostics:
 
     def __init__(self, convention: str, warm_c: int) -> None:
         self._convention, self._warm_c = convention, warm_c
-        self._before: dict[str, tuple[int, int]] = {}  # time and cycle
+        self._before: dict[str, tuple[int, int]] = {}  # time and count
 
     def of(self, robot: PiperRobot, now_ns: int) -> tuple[bytes, str, dict[str, object]]:
         """Level, message and values; `now_ns` on the clock that commands are checked against."""
@@ -30,6 +30,7 @@ class DriverDiagnostics:
             "state": robot.state.value,
             "faults": robot.faults,
             "commands": robot.guard.accepted,
+            "command_rate_hz": self._rate("commands", robot.guard.accepted, now_ns),
             "command_age_s": robot.guard.age_s(now_ns),
         }
         values |= {f"refused/{reason}": count for reason, count in sorted(robot.guard.refused.items())}
@@ -50,7 +51,7 @@ class DriverDiagnostics:
         temperatures, flange_mm = arm.temperatures(), 1e3 * arm.flange_error_m(self._convention)
         firmware = arm.port.firmware()
         values |= {
-            f"{arm.name}/rate_hz": self._rate(arm, now_ns),
+            f"{arm.name}/rate_hz": self._rate(arm.name, arm.port.cycle, now_ns),
             f"{arm.name}/age_ms": 1e3 * arm.age_s(),
             f"{arm.name}/firmware": firmware or "unknown",
             f"{arm.name}/temperatures_c": " ".join(map(str, temperatures)),
@@ -64,8 +65,8 @@ class DriverDiagnostics:
             remarks.append(f"{arm.name}: flange {flange_mm:.1f} mm off: is dh_convention {self._convention} right?")
         return remarks
 
-    def _rate(self, arm: PiperArm, now_ns: int) -> float:
-        before = self._before.get(arm.name, (now_ns, arm.port.cycle))
-        self._before[arm.name] = (now_ns, arm.port.cycle)
+    def _rate(self, name: str, count: int, now_ns: int) -> float:
+        before = self._before.get(name, (now_ns, count))
+        self._before[name] = (now_ns, count)
         elapsed = (now_ns - before[0]) * 1e-9
-        return float((arm.port.cycle - before[1]) / elapsed) if elapsed > 0 else float(np.nan)
+        return float((count - before[1]) / elapsed) if elapsed > 0 else float(np.nan)

@@ -19,6 +19,7 @@ class DriverParameters:
     """What the parameter file piper_driver.yaml says; its comments explain."""
 
     autostart: bool
+    read_only: bool
     realtime_priority: int
     interface: str
     channels: dict[str, str]
@@ -36,6 +37,7 @@ def declare_all(node: Node, arms: Sequence[str]) -> DriverParameters:
     """Declare every parameter, one channel per arm, and read them. Raises HardwareError for a bad park_pose."""
     return DriverParameters(
         autostart=declare(node, "autostart", True, "Configure and activate at the start."),
+        read_only=declare(node, "read_only", False, "Never enable the motors: leader arms, which a person moves."),
         realtime_priority=declare(
             node, "realtime_priority", 45, "SCHED_FIFO priority of the driver; 0: do not ask.", low=0, high=99
         ),

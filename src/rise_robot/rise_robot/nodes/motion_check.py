@@ -3,14 +3,16 @@
     python -m rise_robot.nodes.motion_check --ros-args -p seconds:=10.0 -p amplitude:=0.1
 
 Takes control as the policy (control/set), streams chunks, hands control back to hold, prints one line of JSON: rates,
-gaps and ages of joint_states and joint_command, by how much the joints trail, and what was refused. The arms need room.
-Subscribes: joint_states, joint_command, control/status, /diagnostics. Publishes: policy/action_chunk.
+gaps and ages of joint_states, joint_command and, where there are any, joint_setpoint, by how much the joints trail
+their commands, what was refused, and how busy the machine is. The arms need room.
+Subscribes: joint_states, joint_command, joint_setpoint, control/status, /diagnostics. Publishes: policy/action_chunk.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import threading
 import time
@@ -31,6 +33,7 @@ from rise_robot.nodes import conversions, qos, runtime
 from rise_robot.nodes.runtime import declare
 
 CHUNK_EVERY_S = 0.25
+COMMANDS = ("joint_command", "joint_setpoint")
 
 
 class MotionCheckNode:
@@ -51,7 +54,7 @@ class MotionCheckNode:
         self._refused: dict[str, int] = {}
         self._status: ControlStatus | None = None
         self._chunks = node.create_publisher(ActionChunk, "policy/action_chunk", qos.offered_command(1 / CHUNK_EVERY_S))
-        for topic, profile in (("joint_states", qos.SENSOR), ("joint_command", qos.COMMAND)):
+        for topic, profile in (("joint_states", qos.SENSOR), *((name, qos.EVENT) for name in COMMANDS)):
             node.create_subscription(JointState, topic, lambda m, topic=topic: self._keep(topic, m), profile)
         node.create_subscription(ControlStatus, "control/status", self._on_status, qos.LATCHED)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
@@ -98,6 +101,7 @@ class MotionCheckNode:
             "swing_min_rad": round(float(np.ptp(states, axis=0)[self._revolute()].min()), 4),
             "refused": self._refused,
             "mode_at_end": mode,
+            "load_average": round(os.getloadavg()[0], 2),
         }
 
     def _revolute(self) -> np.ndarray:
@@ -135,7 +139,7 @@ class MotionCheckNode:
 
 
 def main() -> int:
-    return runtime.run(MotionCheckNode)
+    return runtime.run(MotionCheckNode, realtime="realtime_priority")
 
 
 if __name__ == "__main__":

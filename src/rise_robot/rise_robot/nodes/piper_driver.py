@@ -2,8 +2,11 @@
 
 A lifecycle node. configure: opens the CAN channels and waits for every arm. activate: enables the motors, the arms stay
 where they are. deactivate: executes nothing more; the motors hold. cleanup: closes the channels. By itself (parameter
-autostart) it configures and activates at the start.
-Subscribes: joint_command. Publishes: joint_states (at the arms' rate, 200 Hz), contract (latched), /diagnostics (1 Hz).
+autostart) it configures and activates at the start; with read_only it only configures, and reads (leader arms).
+Subscribes: joint_command; bringup remaps it to joint_setpoint, the same commands interpolated to 200 Hz. When they
+end, or are stale, the arms hold.
+Publishes: joint_states (at the arms' rate, 200 Hz), contract (latched), /diagnostics (1 Hz); control/emergency_stop
+once when a fault is latched, so that nobody goes on commanding arms that execute nothing.
 Serves (std_srvs/Trigger): ~/park, ~/emergency_stop, ~/reset.
 All decisions are those of rise_robot.hardware.piper_robot and rise_robot.core.command_guard.
 """
@@ -20,7 +23,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
 
 from rise_robot.core.errors import HardwareError, JointCommandRefusedError, RiseRobotError
@@ -50,13 +53,14 @@ class PiperDriverNode:
         self._velocity = VelocityEstimator()
         self._robot: PiperRobot | None = None
         self._published: tuple[int, ...] = ()
-        self._said = ""
+        self._said, self._faults = "", 0
+        self._stop_all = node.create_publisher(Empty, "control/emergency_stop", qos.EVENT)
         self._joints = node.create_publisher(JointState, "joint_states", qos.SENSOR)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._contract_topic = node.create_publisher(String, "contract", qos.LATCHED)
         self._contract_topic.publish(String(data=self.contract.to_yaml()))
         self._report = DriverDiagnostics(self.contract.dh_convention, self._parameters.warm_c)
-        node.create_subscription(JointState, "joint_command", self._on_command, qos.COMMAND)
+        self._commands = node.create_subscription(JointState, "joint_command", self._on_command, qos.COMMAND)
         node.create_timer(1.0, self._diagnose)
         for name, act in (("park", PiperRobot.park), ("emergency_stop", PiperRobot.emergency_stop)):
             self._serve(name, act)
@@ -85,7 +89,8 @@ class PiperDriverNode:
         self._transition("cleanup")
 
     def _start(self) -> None:
-        for trigger in (self.node.trigger_configure, self.node.trigger_activate):
+        triggers = (self.node.trigger_configure, self.node.trigger_activate)
+        for trigger in triggers[:1] if self._parameters.read_only else triggers:
             if trigger() != TransitionCallbackReturn.SUCCESS:
                 raise HardwareError(f"not started: {self._said}")
 
@@ -94,7 +99,7 @@ class PiperDriverNode:
         try:
             {
                 "configure": self._configure,
-                "activate": lambda: self._robot and self._robot.activate(),
+                "activate": self._activate,
                 "deactivate": lambda: self._robot and self._robot.deactivate(),
                 "cleanup": self._cleanup,
             }[name]()
@@ -117,7 +122,13 @@ class PiperDriverNode:
             )
             robot.connect(self._stop.wait, given.connect_timeout_s)
             opened.pop_all()
-        self._robot = robot
+        self._robot, self._faults = robot, 0
+
+    def _activate(self) -> None:
+        if self._parameters.read_only:
+            raise HardwareError("read_only: these arms are moved by hand and read; they are never enabled")
+        if self._robot is not None:
+            self._robot.activate()
 
     def _cleanup(self) -> None:
         robot, self._robot = self._robot, None
@@ -130,6 +141,9 @@ class PiperDriverNode:
         if robot is None:
             return
         robot.check()
+        if robot.faults > self._faults:
+            self._faults = robot.faults
+            self._stop_all.publish(Empty())
         self._say(f"{robot.state.value}{': ' if robot.reason else ''}{robot.reason}")
         cycles = robot.cycles()
         if any(new == old for new, old in zip(cycles, self._published or [-1] * len(cycles), strict=True)):
@@ -199,12 +213,12 @@ class PiperDriverNode:
             level, message, values = DiagnosticStatus.WARN, "not configured", {}
         else:
             level, message, values = self._report.of(self._robot, self._now())
-            values["scheduling"] = self._scheduling
+            values |= {"scheduling": self._scheduling, "follows": self._commands.topic_name}
         self._diagnostics.publish(runtime.diagnostics(self.node, level, message, values))
 
 
 def main() -> int:
-    return runtime.run(PiperDriverNode)
+    return runtime.run(PiperDriverNode, realtime="realtime_priority")
 
 
 if __name__ == "__main__":

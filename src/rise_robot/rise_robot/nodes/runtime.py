@@ -64,11 +64,16 @@ def reject_unknown_parameters(node: Node) -> None:
         raise ContractError(f"{node.get_name()}: unknown parameters {unknown}; known are {known}")
 
 
-def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads: int = 1) -> int:
+def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads: int = 1, realtime: str = "") -> int:
     """Run a node until it ends, SIGINT or SIGTERM; return the exit code.
 
-    Any number of signals is one request to stop and gives 0; a failure gives 1 and is printed. More than one of
-    `threads` serves callbacks that wait for others (actions).
+    Any number of signals is one request to stop and gives 0; a failure gives 1 and is printed.
+
+    Args:
+        make: the node.
+        args: of ROS; those of the command line where None.
+        threads: more than one serves callbacks that wait for others (actions).
+        realtime: the integer parameter that holds the SCHED_FIFO priority to ask for, for all threads; empty: none.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -80,6 +85,8 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
     try:
         runnable = make()
         reject_unknown_parameters(runnable.node)
+        if realtime:  # here, and not in the node: a test that makes one is not to become a real-time process
+            ask_for_realtime(runnable.node.get_parameter(realtime).value, every_thread=True)
         spinner = threading.Thread(target=_spin, args=(runnable.node, stop, failure, threads), daemon=True)
         spinner.start()
         runnable.run(stop)

@@ -36,6 +36,9 @@ from rise_robot.core.trajectory_controller import ControllerConfig, ControlOutpu
 from rise_robot.nodes import conversions, qos, runtime
 from rise_robot.nodes.runtime import declare
 
+SETPOINT_SLACK = 0.25
+"""Periods by which a tick may be late before the setpoints of a driver show it."""
+
 
 class TrajectoryControllerNode:
     """Wires topics to the core. In real time the loop has absolute deadlines; under use_sim_time /clock drives it."""
@@ -53,7 +56,7 @@ class TrajectoryControllerNode:
         self._setpoint_hz = declare(
             self.node, "setpoint_rate_hz", 0.0, "Rate of joint_setpoint, Hz; 0: none.", low=0.0, high=500.0
         )
-        self._interpolator = CommandInterpolator(self.contract.control_period_s)
+        self._interpolator = CommandInterpolator(self.contract.control_period_s, SETPOINT_SLACK)
         initial = Mode(
             declare(self.node, "initial_mode", "hold", "Who has authority at the start: hold, demo, policy.")
         )
@@ -86,6 +89,7 @@ class TrajectoryControllerNode:
                 self.node, "resume_after_jump", default.resume_after_jump,
                 "Keep authority after a feedback jump (a simulated robot that is reset). Never on a real robot.",
             ),
+            following_delay_s=self._interpolator.trails_s if self._setpoint_hz else 0.0,
             watch_cameras=declare(
                 self.node, "watch_cameras", True, "A policy commands only while every camera delivers."
             ),
@@ -162,8 +166,10 @@ class TrajectoryControllerNode:
     def _tick(self, now: int) -> None:
         with self._lock:
             output = self._core.update(now)
+            if output.restarted:
+                self._interpolator.reset()
             if output.command is not None:
-                self._interpolator.feed(self._now(), output.command)
+                self._interpolator.feed(now, output.command)
         if output.command is not None:
             self._command.publish(conversions.joint_state(self.contract, now, output.command))
         self._status.publish(self._status_message(now, output))
@@ -269,7 +275,7 @@ class TrajectoryControllerNode:
 
 
 def main() -> int:
-    return runtime.run(TrajectoryControllerNode)
+    return runtime.run(TrajectoryControllerNode, realtime="realtime_priority")
 
 
 if __name__ == "__main__":
