@@ -13,11 +13,12 @@ import numpy as np
 
 from rise_robot.core.errors import SimulationError
 from rise_robot.sim.brick_cell import BrickInfo
+from rise_robot.sim.cell import ARM_SIDE, ARMS, HOME
 from rise_robot.sim.corruption import Attempt, Corruption, draw_attempt
 from rise_robot.sim.ik import solve_ik
 from rise_robot.sim.motion import JointReference
-from rise_robot.sim.robot import HOME, SimulatedRobot
-from rise_robot.sim.scene import ARM_SIDE, ARMS, BELT_TOP, LANE_Y, bin_centre
+from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.scene import BELT_TOP, LANE_Y, bin_centre
 
 Phase = Literal["idle", "reach", "close", "lift", "carry", "release", "retreat"]
 
