@@ -259,8 +259,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(
             f"{summary.out}: {summary.episodes} episodes ({summary.successes} successes, {summary.failures} failures), "
             f"{summary.discarded} failed demonstrations discarded; success rate "
-            f"{summary.success_rate:.0%}, mean score {summary.score_mean:.2f}; {summary.simulated_s:.0f} s of simulated time in "
-            f"{summary.wall_s:.1f} s"
+            f"{summary.success_rate:.0%}, mean score {summary.score_mean:.2f}; "
+            f"{summary.simulated_s:.0f} s of simulated time in {summary.wall_s:.1f} s"
         )
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rise_robot.core.errors import SimulationError
+from rise_robot.sim.box_expert import BOX_FAILURES, BoxClosingExpert
 from rise_robot.sim.corruption import FAILURES as BRICK_FAILURES
 from rise_robot.sim.corruption import Mishap, brick_corruption
 from rise_robot.sim.expert import BrickSortingExpert
@@ -52,7 +53,12 @@ class ExpertSpec:
     corruption: Callable[[Mishap], Any]
 
 
+def _unchanged(mishap: Mishap) -> Mishap:
+    return mishap
+
+
 EXPERTS: dict[str, ExpertSpec] = {
+    "box_closing": ExpertSpec(BoxClosingExpert, BOX_FAILURES, _unchanged),
     "brick_sorting": ExpertSpec(BrickSortingExpert, BRICK_FAILURES, brick_corruption),
 }
 

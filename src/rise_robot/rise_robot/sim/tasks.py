@@ -8,6 +8,8 @@ from typing import Any
 
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
+from rise_robot.sim.box_cell import BoxClosing
+from rise_robot.sim.box_closing import BOX_LEVELS, BoxClosingConfig
 from rise_robot.sim.brick_cell import BrickSorting
 from rise_robot.sim.brick_sorting import BRICK_LEVELS, BrickSortingConfig
 from rise_robot.sim.task import Task
@@ -31,6 +33,7 @@ class TaskSpec:
 
 
 TASKS: dict[str, TaskSpec] = {
+    "box_closing": TaskSpec(BoxClosing, BoxClosingConfig, BOX_LEVELS),
     "brick_sorting": TaskSpec(BrickSorting, BrickSortingConfig, BRICK_LEVELS),
 }
 
