@@ -81,7 +81,8 @@ def test_physics_keeps_a_box_that_is_put_there_closed_and_calls_it_a_success():
     (x, y, _), yaw = task.pose()
     place(task.data, "cup", (x, y, CUP_HEIGHT / 2 + 0.004))
     hinges = [task.model.joint(name).qposadr[0] for name in FLAPS]
-    task.data.qpos[hinges] = task.model.qpos_spring[hinges] = (0.05, 0.05, 0.02, 1.65)
+    task.data.qpos[hinges] = (0.05, 0.05, 0.02, 1.65)  # within the yield of creases that rest closed
+    task.data.plastic[:] = (0.05, 0.05, 0.02, 1.65)
     names = standing(robot)
     assert names == ["cup_loaded", "side_flaps_folded", "rear_flap_folded", "tab_tucked"]
     assert (robot.outcome, robot.score, robot.failure_reason, robot.progress()) == ("success", 10.0, "", 1.0)

@@ -30,7 +30,8 @@ class BoxClosing:
         self.data = mujoco.MjData(self.model)
         self._light = SceneLight(self.model)
         self._touch = GripperTouch(self.model, {"cup": ("cup",), "flaps": FLAPS})
-        self._hinges = np.array([self.model.joint(name).qposadr[0] for name in FLAPS])
+        joints = [self.model.joint(name).id for name in FLAPS]
+        self._hinges, self._creases = self.model.jnt_qposadr[joints], self.model.jnt_plasticadr[joints]
         self.setup: BoxSetup = draw_setup(config, np.random.default_rng(0))
         self.rubric, self._memory = MilestoneState(), BoxMemory()
         self._view: BoxView | None = None
@@ -59,8 +60,8 @@ class BoxClosing:
         x, y, yaw = self.setup.box
         place(self.data, "box", (x, y, 0.0005), yaw)
         place(self.data, "cup", (*self.setup.cup, CUP_HEIGHT / 2 + 0.0005))
-        self.data.qpos[self._hinges] = self.setup.angles
-        self._apply()
+        self.data.qpos[self._hinges] = self.data.plastic[self._creases] = self.setup.angles
+        self._light.set(self.setup.lighting)
 
     def clear(self) -> None:
         """Put box and cup out of sight, under nominal light."""
@@ -112,7 +113,7 @@ class BoxClosing:
     def set_state(self, state: Any) -> None:
         self.setup, self.rubric, self._memory = state
         self._view = None
-        self._apply()
+        self._light.set(self.setup.lighting)
 
     def view(self) -> BoxView:
         """What physics shows, computed once per control period."""
@@ -125,11 +126,6 @@ class BoxClosing:
         body = self.data.body("box")
         rotation = body.xmat.reshape(3, 3)
         return body.xpos.copy(), float(np.arctan2(rotation[1, 0], rotation[0, 0]))
-
-    def _apply(self) -> None:
-        """Light, and the angles at which the creases rest until they are bent."""
-        self.model.qpos_spring[self._hinges] = self.setup.angles
-        self._light.set(self.setup.lighting)
 
     def _look(self) -> BoxView:
         data = self.data

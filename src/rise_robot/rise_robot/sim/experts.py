@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rise_robot.core.errors import SimulationError
+from rise_robot.sim.backpack_expert import BACKPACK_FAILURES, BackpackPackingExpert
 from rise_robot.sim.box_expert import BOX_FAILURES, BoxClosingExpert
 from rise_robot.sim.corruption import FAILURES as BRICK_FAILURES
 from rise_robot.sim.corruption import Mishap, brick_corruption
@@ -58,6 +59,7 @@ def _unchanged(mishap: Mishap) -> Mishap:
 
 
 EXPERTS: dict[str, ExpertSpec] = {
+    "backpack_packing": ExpertSpec(BackpackPackingExpert, BACKPACK_FAILURES, _unchanged),
     "box_closing": ExpertSpec(BoxClosingExpert, BOX_FAILURES, _unchanged),
     "brick_sorting": ExpertSpec(BrickSortingExpert, BRICK_FAILURES, brick_corruption),
 }

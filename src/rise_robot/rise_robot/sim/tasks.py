@@ -8,6 +8,8 @@ from typing import Any
 
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
+from rise_robot.sim.backpack_cell import BackpackPacking
+from rise_robot.sim.backpack_packing import BACKPACK_LEVELS, BackpackPackingConfig
 from rise_robot.sim.box_cell import BoxClosing
 from rise_robot.sim.box_closing import BOX_LEVELS, BoxClosingConfig
 from rise_robot.sim.brick_cell import BrickSorting
@@ -33,6 +35,7 @@ class TaskSpec:
 
 
 TASKS: dict[str, TaskSpec] = {
+    "backpack_packing": TaskSpec(BackpackPacking, BackpackPackingConfig, BACKPACK_LEVELS),
     "box_closing": TaskSpec(BoxClosing, BoxClosingConfig, BOX_LEVELS),
     "brick_sorting": TaskSpec(BrickSorting, BrickSortingConfig, BRICK_LEVELS),
 }
