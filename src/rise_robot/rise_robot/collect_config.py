@@ -14,7 +14,7 @@ from rise_robot.core.errors import SimulationError
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.corruption import Mishap
 from rise_robot.sim.experts import EXPERTS
-from rise_robot.sim.tasks import DEFAULT_LEVEL, level_config, task_spec
+from rise_robot.sim.tasks import DEFAULT_LEVEL, level_config
 
 STRONG_NOISE = (0.03, 0.08)
 """rad; range of the noise that is meant to make an episode fail."""
@@ -50,7 +50,7 @@ class CollectConfig:
     blind: bool = False
 
     def __post_init__(self) -> None:
-        task_spec(self.task)
+        level_config(self.task, self.level or DEFAULT_LEVEL)
         known = EXPERTS[self.task].failures
         if unknown := sorted(set(self.failures) - set(known)):
             raise SimulationError(f"unknown corruptions {unknown} of {self.task}; known ones are {list(known)}")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import SimulationError
+from rise_robot.node_table import BringupOptions
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.corruption import Corruption
+from rise_robot.sim.environment import TaskEnvironment
 from rise_robot.sim.episode import run_episode
 from rise_robot.sim.expert import BrickSortingExpert
+from rise_robot.sim.experts import EXPERTS
 from rise_robot.sim.robot import SimulatedRobot
 from rise_robot.sim.tasks import TASKS, level_config
 
@@ -45,6 +50,12 @@ def test_brick_sorting_is_the_same_as_before_the_interface(bricks, seed, corrupt
     np.testing.assert_allclose(recording.joint_positions[-1][:3], joints, atol=1e-4)
 
 
+def test_bringup_offers_the_tasks_and_levels_that_there_are():
+    choices = {option.name: option.metadata["choices"] for option in fields(BringupOptions)}
+    assert set(choices["task"]) == set(TASKS) == set(EXPERTS)
+    assert all(tuple(spec.levels) == choices["level"] for spec in TASKS.values())
+
+
 def test_unknown_task_level_and_config_of_another_task_are_refused():
     with pytest.raises(SimulationError, match="unknown task 'laundry'; known ones are"):
         level_config("laundry")
@@ -53,3 +64,45 @@ def test_unknown_task_level_and_config_of_another_task_are_refused():
             level_config(task, "brutal")
         with pytest.raises(SimulationError, match=f"{task} takes a"):
             SimulatedRobot(TINY, task, config="fast")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_same_seed_and_actions_give_the_same_trajectory_and_frames(task):
+    def observations(environment, seed, level="default"):
+        found = [environment.reset(seed, level)]
+        for step in range(6):
+            found.append(environment.step(found[0].state + 0.01 * step).observation)
+        return [(seen.state.tobytes(), {n: image.tobytes() for n, image in seen.images.items()}) for seen in found]
+
+    with TaskEnvironment(task, TINY) as one, TaskEnvironment(task, TINY) as other:
+        first = observations(one, 11)
+        observations(one, 12, "hard")  # in between another scene, another level
+        assert observations(one, 11) == first == observations(other, 11)
+        assert observations(other, 12) != first
+        assert set(first[0][1]) == set(TINY.camera_names)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_episode_in_which_nothing_is_done_fails_with_a_reason(task):
+    with TaskEnvironment(task, TINY, render=False) as environment:
+        observation = environment.reset(3, "easy")
+        assert environment.instruction.endswith(".") and environment.outcome == "running"
+        assert (environment.score, environment.failure_reason, observation.images) == (0.0, "", {})
+        while environment.outcome == "running":
+            last = environment.step(environment.robot.command)
+        assert last.outcome == "failure" and not environment.success and environment.score == 0.0
+        assert environment.failure_reason == ("missed grasp" if task == "brick_sorting" else "timeout")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_objects_are_out_of_every_picture_once_the_scene_is_cleared(task):
+    """Control maps show the robot and what stands still; they do not depend on the episode."""
+    maps = []
+    for seed in (0, 1):
+        robot = SimulatedRobot(TINY, task)
+        robot.reset(seed)
+        robot.clear_scene()
+        robot.place(np.tile([0.0, 1.2, -0.9, 0.0, 0.6, 0.0, 0.05], 2))
+        maps.append(robot.render())
+        robot.close()
+    assert all(np.array_equal(maps[0][name], maps[1][name]) for name in TINY.camera_names)

@@ -220,7 +220,8 @@ class SimulatedRobotNode:
     def _end(self, outcome: str, episode_id: str = "", discard: bool = False) -> EpisodeRecord:
         record = self._ledger.end(outcome, episode_id=episode_id, discard=discard)
         self._episodes.publish(record, self._stamp)
-        self.node.get_logger().info(f"episode {record.episode_id}: {outcome}, score {record.score:g}")
+        reason = f" ({self.robot.failure_reason})" if self.robot.failure_reason else ""
+        self.node.get_logger().info(f"episode {record.episode_id}: {outcome}{reason}, score {record.score:g}")
         self._expert = None
         self._done += 1
         self._pause = round(self._pause_s * self.contract.control_rate_hz)

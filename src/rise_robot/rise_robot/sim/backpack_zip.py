@@ -19,7 +19,7 @@ _ENDS = np.linspace(-BAG_Y, BAG_Y, STRIPS + 1)
 class Zip:
     """Switches the strips' constraints and the slider's range by where the slider is; keeps nothing itself.
 
-    The slider starts at the end of the `closing` direction's opposite side: at +y where that is -1.
+    `closing` is the sign of y towards which the zip closes; its slider starts at the other end.
     """
 
     def __init__(self, model: MjModel, data: MjData) -> None:
@@ -43,8 +43,8 @@ class Zip:
         """(STRIPS,) bool: the slider is at least in the middle of the strip, or beyond."""
         middles = (_ENDS[:-1] + _ENDS[1:]) / 2
         at = self._data.qpos[self._puller]
-        begun = closing * (at - middles) >= 0.0
-        return begun if self.progress(closing) > 0.06 else np.zeros(STRIPS, bool)
+        # At its start the slider rests beyond the middle of the first strip, which is nevertheless open.
+        return (closing * (at - middles) >= 0.0) & (self.progress(closing) > 0.06)
 
     def jammed(self, closing: float) -> bool:
         """Whether a strip that the slider has passed does not close."""

@@ -73,7 +73,7 @@ def cell_xml(contract: Contract, task: TaskXml) -> str:
       castshadow="false"/>
     <camera name="top" pos="{TOP_CAMERA[0]} {TOP_CAMERA[1]} {TOP_CAMERA[2]}" xyaxes="0 -1 0 1 0 0"
       fovy="{TOP_FOVY_DEG}"/>
-    <camera name="{PRESENTATION}" pos="1.00 -.42 .58" xyaxes=".46 .89 0 -.46 .24 .86" fovy="42"/>
+    <camera name="{PRESENTATION}" pos="0.98 -0.52 0.56" xyaxes="0.565 0.825 0 -0.342 0.234 0.910" fovy="40"/>
     <geom name="table" type="plane" size="3 3 .1" rgba=".52 .50 .47 1" {WORLD_BITS}/>
     {task.bodies}
     {"".join(arm.body for arm in arms)}

@@ -67,7 +67,7 @@ class SimulatedRobot:
             raise SimulationError(f"control rate {contract.control_rate_hz} Hz must divide {1 / TIMESTEP:.0f} Hz")
         self.task = make_task(task, contract, config)
         self._model, self._data = self.task.model, self.task.data
-        self._renderer = CameraRenderer(self._model, contract)
+        self._renderer = CameraRenderer(self._model, {c.name: (c.height, c.width) for c in contract.cameras})
         self._lower, self._upper = contract.joint_array("lower"), contract.joint_array("upper")
         self._index_joints()
         self.reset(0)
