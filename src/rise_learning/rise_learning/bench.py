@@ -22,7 +22,7 @@ import torch
 from tqdm import tqdm
 
 from rise_learning import cli
-from rise_learning.benchmarks import control, models, recording, samples
+from rise_learning.benchmarks import control, models, recording, samples, simulation
 from rise_learning.benchmarks.measure import Measurement
 from rise_learning.benchmarks.workload import Workload, temporary_workload
 from rise_worldmodel.precision import has_bfloat16
@@ -30,6 +30,7 @@ from rise_worldmodel.precision import has_bfloat16
 BENCHMARKS: dict[str, Callable[[Workload], list[Measurement]]] = {
     "ensembler": control.ensembler,
     "pacing": control.pacing,
+    "simulation": simulation.simulation,
     "writing": recording.writing,
     "reading": recording.reading,
     "samples": samples.samples,
