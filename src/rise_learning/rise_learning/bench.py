@@ -22,7 +22,7 @@ import torch
 from tqdm import tqdm
 
 from rise_learning import cli
-from rise_learning.benchmarks import control, lateness, models, recording, samples
+from rise_learning.benchmarks import control, lateness, models, recording, samples, simulation
 from rise_learning.benchmarks.measure import Measurement
 from rise_learning.benchmarks.workload import Workload, temporary_workload
 from rise_worldmodel.precision import has_bfloat16
@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Workload], list[Measurement]]] = {
     "seams": control.seams,
     "pacing": control.pacing,
     "lateness": lateness.lateness,
+    "simulation": simulation.simulation,
     "writing": recording.writing,
     "reading": recording.reading,
     "samples": samples.samples,

@@ -1,6 +1,7 @@
 """Collect episodes of the scripted expert into a bag, faster than real time.
 
     python -m rise_robot.collect --task brick_sorting --episodes 50 --seed 0 --out bags/demos
+    python -m rise_robot.collect --task box_closing --level hard --episodes 50 --out bags/boxes --json
     python -m rise_robot.collect --episodes 200 --seed 10000 --out bags/rollouts --kind rollout \
         --noise 0 0.03 --corruption-rate 0.6
 
@@ -28,13 +29,13 @@ from tqdm import tqdm
 from rise_robot.bag.episode import KINDS, Episode
 from rise_robot.bag.episode_writer import write_episode
 from rise_robot.bag.writer import BagWriter
-from rise_robot.collect_config import FAILURES, CollectConfig, draw_corruption
+from rise_robot.collect_config import CollectConfig, draw_corruption
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import RiseRobotError, SimulationError
 from rise_robot.recording import FIRST_START_NS, PAUSE_NS, collect_episode, shifted
-from rise_robot.sim.brick_sorting import BrickSortingConfig
-from rise_robot.sim.expert import BrickSortingExpert
-from rise_robot.sim.robot import TASKS, SimulatedRobot
+from rise_robot.sim.experts import EXPERTS, make_expert
+from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.tasks import TASKS
 
 MAX_ATTEMPTS = 4
 """Attempts per demonstration, after which the expert is called unfit for the settings."""
@@ -42,7 +43,14 @@ MAX_ATTEMPTS = 4
 
 @dataclass
 class CollectSummary:
-    """What was collected; `next_seed` is the first one not tried."""
+    """What was collected.
+
+    Attributes:
+        episodes, successes, failures: of the bag; demonstrations that failed are not in it.
+        attempts: episodes that were run, `discarded` ones included.
+        success_rate, score_mean, wall_s_per_episode: over the attempts.
+        next_seed: the first one not tried.
+    """
 
     out: str
     task: str
@@ -53,6 +61,9 @@ class CollectSummary:
     failures: int = 0
     discarded: int = 0
     attempts: int = 0
+    success_rate: float = 0.0
+    score_mean: float = 0.0
+    wall_s_per_episode: float = 0.0
     steps: int = 0
     simulated_s: float = 0.0
     wall_s: float = 0.0
@@ -65,14 +76,14 @@ class Collector:
 
     def __init__(self, config: CollectConfig, contract: Contract) -> None:
         self.config = config
-        self._robot = SimulatedRobot(contract, config.task, BrickSortingConfig(bricks=config.bricks))
+        self._robot = SimulatedRobot(contract, config.task, config.task_config)
 
     def episode(self, seed: int) -> Episode:
         """The episode of a seed, beginning at stamp 0."""
         rng = np.random.default_rng([seed, 1])
         name, corruption = draw_corruption(self.config, rng)
         self._robot.reset(seed)
-        expert = BrickSortingExpert(self._robot, rng, corruption)
+        expert = make_expert(self._robot, rng, corruption)
         label = f"{self.config.task}-{self.config.kind}-{name}-{self.config.digest}-{seed:06d}"
         return collect_episode(self._robot, expert, seed, episode_id=label, kind=self.config.kind, start_ns=0)
 
@@ -96,7 +107,7 @@ def collect(
     summary = CollectSummary(
         str(out), config.task, config.kind, f"{contract.name} ({contract.digest})", seed=config.seed
     )
-    start_ns = FIRST_START_NS
+    start_ns, scores, succeeded = FIRST_START_NS, 0.0, 0
     with (
         BagWriter(out, contract) as bag,
         tqdm(total=config.episodes, unit="episode", desc=config.kind, disable=not progress, file=sys.stderr) as bar,
@@ -105,6 +116,8 @@ def collect(
         try:
             for episode in episodes:
                 summary.attempts += 1
+                scores += episode.score
+                succeeded += episode.outcome == "success"
                 if config.kind == "demonstration" and episode.outcome != "success":
                     summary.discarded += 1
                     _refuse_unfit(config, summary)
@@ -120,6 +133,8 @@ def collect(
         finally:
             episodes.close()
     summary.wall_s = time.monotonic() - begun
+    summary.success_rate, summary.score_mean = succeeded / summary.attempts, scores / summary.attempts
+    summary.wall_s_per_episode = summary.wall_s / summary.attempts
     summary.next_seed = config.seed + summary.attempts
     return summary
 
@@ -197,10 +212,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="bag directory to create")
     add("--contract", type=Path, default=config_path("contract_tiny.yaml"), help="contract of robot and bag")
     add("--kind", default="demonstration", choices=KINDS[:2], help="demonstration keeps successes only")
-    add("--bricks", type=int, nargs="+", default=[1], help="number of bricks, or lowest and highest number")
+    add("--level", help="difficulty: easy, default or hard; not given: one brick, and default for the other tasks")
+    add("--bricks", type=int, nargs="+", help="number of bricks, or lowest and highest, instead of the level's")
     add("--noise", type=float, nargs=2, default=[0.0, 0.0], metavar=("LOW", "HIGH"),
         help="standard deviation of noise on executed commands, rad, drawn per episode")  # fmt: skip
-    add("--corruptions", nargs="+", default=list(FAILURES), choices=FAILURES, help="deliberate failures to draw from")
+    known = "; ".join(f"{name}: {', '.join(spec.failures)}" for name, spec in EXPERTS.items())
+    add("--corruptions", nargs="+", help=f"deliberate failures to draw from, all when not given. {known}")
     add("--corruption-rate", type=float, default=0.0, help="share of episodes with a deliberate failure")
     add("--corruption-probability", type=float, default=0.8, help="per attempt at a brick in such an episode")
     add("--grasp-offset", type=float, nargs=2, default=[0.02, 0.05], metavar=("LOW", "HIGH"),
@@ -219,9 +236,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             episodes=options.episodes,
             seed=options.seed,
             kind=options.kind,
-            bricks=(min(options.bricks), max(options.bricks)),
+            level=options.level,
+            bricks=(min(options.bricks), max(options.bricks)) if options.bricks else None,
             noise=tuple(options.noise),
-            corruptions=tuple(options.corruptions),
+            corruptions=tuple(options.corruptions) if options.corruptions else None,
             corruption_rate=options.corruption_rate,
             corruption_probability=options.corruption_probability,
             grasp_offset=tuple(options.grasp_offset),
@@ -240,8 +258,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(
             f"{summary.out}: {summary.episodes} episodes ({summary.successes} successes, {summary.failures} failures), "
-            f"{summary.discarded} failed demonstrations discarded; {summary.simulated_s:.0f} s of simulated time in "
-            f"{summary.wall_s:.1f} s"
+            f"{summary.discarded} failed demonstrations discarded; success rate "
+            f"{summary.success_rate:.0%}, mean score {summary.score_mean:.2f}; "
+            f"{summary.simulated_s:.0f} s of simulated time in {summary.wall_s:.1f} s"
         )
     return 0
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from rise_robot.bag.episode import Kind
 from rise_robot.core.errors import SimulationError
-from rise_robot.sim.corruption import Corruption
-from rise_robot.sim.robot import TASKS
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.corruption import Mishap
+from rise_robot.sim.experts import EXPERTS
+from rise_robot.sim.tasks import DEFAULT_LEVEL, level_config
 
-FAILURES = ("joint_noise", "grasp_offset", "wrong_bin", "drop", "no_close")
 STRONG_NOISE = (0.03, 0.08)
 """rad; range of the noise that is meant to make an episode fail."""
 
@@ -23,10 +25,11 @@ class CollectConfig:
     """What to collect; together with the contract it decides every byte of the bag.
 
     Attributes:
-        bricks: (lowest, highest) number of bricks.
+        level: difficulty of the task, or None for one brick, and for the default level of the other tasks.
+        bricks: (lowest, highest) number of bricks instead of the level's; brick_sorting only.
         noise: (lowest, highest) standard deviation of smooth noise on executed joint commands, rad; drawn per episode.
             The command without it is recorded as well (`expert/joint_command`).
-        corruptions: deliberate failures to draw from, of FAILURES.
+        corruptions: deliberate failures to draw from; None for all that the task's expert knows.
         corruption_rate: share of the episodes with one of them.
         corruption_probability: of each attempt at a brick within such an episode.
         grasp_offset: (lowest, highest) distance by which a corrupted grasp misses, m.
@@ -37,19 +40,22 @@ class CollectConfig:
     episodes: int = 10
     seed: int = 0
     kind: Kind = "demonstration"
-    bricks: tuple[int, int] = (1, 1)
+    level: str | None = None
+    bricks: tuple[int, int] | None = None
     noise: tuple[float, float] = (0.0, 0.0)
-    corruptions: tuple[str, ...] = FAILURES
+    corruptions: tuple[str, ...] | None = None
     corruption_rate: float = 0.0
     corruption_probability: float = 0.8
     grasp_offset: tuple[float, float] = (0.02, 0.05)
     blind: bool = False
 
     def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise SimulationError(f"unknown task {self.task!r}; known ones are {sorted(TASKS)}")
-        if unknown := sorted(set(self.corruptions) - set(FAILURES)):
-            raise SimulationError(f"unknown corruptions {unknown}; known ones are {list(FAILURES)}")
+        level_config(self.task, self.level or DEFAULT_LEVEL)
+        known = EXPERTS[self.task].failures
+        if unknown := sorted(set(self.failures) - set(known)):
+            raise SimulationError(f"unknown corruptions {unknown} of {self.task}; known ones are {list(known)}")
+        if self.bricks is not None and self.task != "brick_sorting":
+            raise SimulationError(f"{self.task} has no bricks; leave them out")
         if self.kind == "demonstration" and self.corruption_rate > 0:
             raise SimulationError("demonstrations are never corrupted on purpose; use kind rollout")
         if self.episodes < 1 or self.seed < 0 or not 0 <= self.noise[0] <= self.noise[1]:
@@ -58,24 +64,38 @@ class CollectConfig:
             raise SimulationError(f"corruption rate and probability lie within 0 and 1, got {self}")
 
     @property
+    def failures(self) -> tuple[str, ...]:
+        """Deliberate failures to draw from."""
+        return EXPERTS[self.task].failures if self.corruptions is None else self.corruptions
+
+    @property
+    def task_config(self) -> Any:
+        """What the simulated task is run with."""
+        config = level_config(self.task, self.level or DEFAULT_LEVEL)
+        if self.task != "brick_sorting":
+            return config
+        if self.level is None:
+            return BrickSortingConfig(bricks=self.bricks or (1, 1))
+        return config if self.bricks is None else replace(config, bricks=self.bricks)
+
+    @property
     def digest(self) -> str:
         """6 hex digits of what decides an episode besides its seed; part of episode ids, so that bags never clash."""
         what = {key: value for key, value in asdict(self).items() if key not in ("episodes", "seed")}
+        what["corruptions"] = self.failures
+        if self.level is None:
+            del what["level"]
+            what["bricks"] = self.bricks or (1, 1)
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:6]
 
 
-def draw_corruption(config: CollectConfig, rng: np.random.Generator) -> tuple[str, Corruption]:
+def draw_corruption(config: CollectConfig, rng: np.random.Generator) -> tuple[str, Any]:
     """Name ("clean" for none) and settings of one episode's corruption; always the same number of draws."""
-    chance, which = rng.uniform(), config.corruptions[int(rng.integers(len(config.corruptions)))]
+    failures = config.failures
+    chance, which = rng.uniform(), failures[int(rng.integers(len(failures)))]
     mild, strong, offset = (rng.uniform(*span) for span in (config.noise, STRONG_NOISE, config.grasp_offset))
+    corruption = EXPERTS[config.task].corruption
     if chance >= config.corruption_rate:
-        return "clean", Corruption(joint_noise=mild, blind=config.blind)
-    return which, Corruption(
-        joint_noise=strong if which == "joint_noise" else mild,
-        grasp_offset=offset if which == "grasp_offset" else 0.0,
-        wrong_bin=which == "wrong_bin",
-        drop=which == "drop",
-        no_close=which == "no_close",
-        blind=config.blind,
-        probability=config.corruption_probability,
-    )
+        return "clean", corruption(Mishap(joint_noise=mild, blind=config.blind))
+    noise = strong if which == "joint_noise" else mild
+    return which, corruption(Mishap(which, noise, offset, config.blind, config.corruption_probability))

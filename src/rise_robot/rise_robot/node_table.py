@@ -29,7 +29,10 @@ class BringupOptions:
         "The robot: sim is the MuJoCo twin, emulated two emulated arms over CAN frames, can the real arms.",
         ("sim", "emulated", "can"),
     )
-    task: str = _option("brick_sorting", "Task of the simulated cell.")
+    task: str = _option(
+        "brick_sorting", "Task of the simulated cell.", ("brick_sorting", "backpack_packing", "box_closing")
+    )
+    level: str = _option("default", "Difficulty of the task.", ("easy", "default", "hard"))
     contract: str = _option("contract.yaml", "Contract: a path, or a file name of the installed config/.")
     commander: str = _option(
         "auto",
@@ -60,7 +63,7 @@ class BringupOptions:
     record: str = _option("", "Directory of rosbag2 sessions to record into; empty: no recorder.")
     episodes: int = _option(-1, "Episodes until everything ends; -1: for ever; 0: only those asked for by service.")
     seed: int = _option(0, "Seed of the first episode; the next ones count up.")
-    bricks: int = _option(0, "Bricks of an episode; 0: 1 to 4, drawn by the seed.")
+    bricks: int = _option(0, "Bricks to sort in an episode; 0: as the level says.")
     real_time: bool = _option(True, "Bound to the wall clock; else as fast as it can, on /clock.")
     namespace: str = _option("", "Namespace of all nodes.")
     rviz: bool = _option(False, "Robot model and pictures in RViz (apt install, ros2 launch).")
@@ -241,6 +244,7 @@ def _simulated_robot(options: BringupOptions) -> NodeSpec:
     parameters = {
         "contract": options.contract,
         "task": options.task,
+        "level": options.level,
         "bricks": options.bricks,
         "real_time": options.real_time,
         "commander": options.commanding,

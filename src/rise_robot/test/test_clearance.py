@@ -18,9 +18,9 @@ from rise_robot.core.errors import ContractMismatchError, SafetyError
 from rise_robot.core.fault_scene import POSE
 from rise_robot.core.limits import CommandLimiter
 from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.cell import ARM_BASE
 from rise_robot.sim.expert import BrickSortingExpert
 from rise_robot.sim.robot import SimulatedRobot
-from rise_robot.sim.scene import ARM_BASE
 
 CONTRACT = Contract.load(config_path("contract_tiny.yaml"))
 CELL = Cell.load(config_path("cell.yaml"))

@@ -116,6 +116,38 @@ def test_any_agent_can_be_recorded(contract):
     np.testing.assert_array_equal(episode.commands, episode.clean_commands)
 
 
+@pytest.mark.parametrize("task", ["backpack_packing", "box_closing"])
+def test_every_task_is_collected_and_the_command_prints_what_came_of_it(tmp_path, capsys, task):
+    arguments = ["--task", task, "--episodes", "1", "--seed", "1000", "--out", str(tmp_path / "bag"), "--json"]
+    assert collect.main(arguments) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (found["task"], found["episodes"], found["successes"]) == (task, 1, 1)
+    assert (found["success_rate"], found["score_mean"]) == (1.0, 10.0) and found["wall_s_per_episode"] > 0
+    (episode,) = read_episodes(tmp_path / "bag")
+    assert episode.task == task and [event.score for event in episode.events] == [2.5, 5.0, 7.5, 10.0]
+
+
+def test_rate_and_score_count_the_discarded_demonstrations_too(tmp_path, contract, monkeypatch):
+    make = collect.Collector.episode
+
+    def fail_first(self, seed):
+        changes = {"outcome": "failure", "score": 0.0} if seed == 0 else {"outcome": "success", "score": 2.0}
+        return dataclasses.replace(make(self, seed), **changes)
+
+    monkeypatch.setattr(collect.Collector, "episode", fail_first)
+    summary = collect.collect(CollectConfig(episodes=1), contract, tmp_path / "bag", progress=False)
+    assert (summary.success_rate, summary.score_mean) == (0.5, 1.0)
+    assert summary.wall_s_per_episode == pytest.approx(summary.wall_s / 2)
+
+
+def test_what_is_asked_of_bricks_decides_their_number():
+    assert CollectConfig().task_config.brick_range == (1, 1), "one brick where nothing is said"
+    assert CollectConfig(level="hard").task_config.brick_range == (4, 4)
+    assert CollectConfig(level="hard", bricks=(2, 3)).task_config.brick_range == (2, 3)
+    assert CollectConfig(bricks=(1, 1)).digest == CollectConfig().digest != CollectConfig(level="easy").digest
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -123,6 +155,9 @@ def test_any_agent_can_be_recorded(contract):
         ({"corruptions": ("explode",)}, "unknown corruptions"),
         ({"noise": (0.1, 0.0)}, "noise low <= high"),
         ({"task": "laundry"}, "unknown task 'laundry'"),
+        ({"level": "brutal"}, "unknown level 'brutal' of brick_sorting"),
+        ({"task": "box_closing", "bricks": (1, 2)}, "box_closing has no bricks"),
+        ({"task": "box_closing", "corruptions": ("wrong_bin",)}, "unknown corruptions .*; known ones are .*cup_drop"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(changes, text):

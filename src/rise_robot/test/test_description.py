@@ -14,9 +14,10 @@ from rise_robot.apt_nodes import CONTROLLERS
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import ContractError, LaunchError
 from rise_robot.description import robot_description
+from rise_robot.sim.cell import ARM_BASE, ARMS
 from rise_robot.sim.kinematics import PiperKinematics
 from rise_robot.sim.rendering import mujoco
-from rise_robot.sim.scene import ARM_BASE, ARMS, scene_xml
+from rise_robot.sim.scene import scene_xml
 
 CONTRACT = Contract.load(config_path("contract.yaml"))
 TENTH_MM = 1e-4

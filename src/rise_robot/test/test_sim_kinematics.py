@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import SimulationError
 from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.cell import ARM_BASE, ARMS
 from rise_robot.sim.ik import rotation_error, solve_ik
 from rise_robot.sim.kinematics import PiperKinematics, theta_offset
 from rise_robot.sim.motion import MAX_ACCELERATION, MAX_SPEED, JointReference
 from rise_robot.sim.rendering import mujoco
 from rise_robot.sim.robot import SimulatedRobot
-from rise_robot.sim.scene import ARM_BASE, ARMS, scene_xml
+from rise_robot.sim.scene import scene_xml
 
 CONTRACT = Contract.load(config_path("contract_tiny.yaml"))
 LOWER, UPPER = CONTRACT.joint_array("lower"), CONTRACT.joint_array("upper")

@@ -38,8 +38,9 @@ from rise_robot.nodes.episode_services import EpisodeServices
 from rise_robot.nodes.robot_sensors import RobotSensors
 from rise_robot.nodes.runtime import declare
 from rise_robot.sim.brick_sorting import BrickSortingConfig
-from rise_robot.sim.expert import BrickSortingExpert
+from rise_robot.sim.experts import Expert, make_expert
 from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.tasks import DEFAULT_LEVEL, level_config
 
 START_NS = 10**9
 """Where /clock begins; 0 means "no time yet" in ROS."""
@@ -54,7 +55,7 @@ class SimulatedRobotNode:
         self.node = node = rclpy.node.Node("simulated_robot")
         self.contract = runtime.declare_contract(node)
         self._declare()
-        config = BrickSortingConfig(bricks=self._bricks) if self._bricks else BrickSortingConfig()
+        config = BrickSortingConfig(bricks=self._bricks) if self._bricks else level_config(self._task, self._level)
         self.robot = SimulatedRobot(self.contract, self._task, config)
         self._gate = CommandGate(node, self.contract, self._gate_tolerance)
         self._watch = ChunkWatch(node, self.contract, self._policy_periods if self._commander == "policy" else 0)
@@ -73,7 +74,7 @@ class SimulatedRobotNode:
             node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
         node.create_timer(1.0, self._diagnose)
         self._clock = None if self._real_time else node.create_publisher(Clock, "/clock", qos.SENSOR)
-        self._expert: BrickSortingExpert | None = None
+        self._expert: Expert | None = None
         self._first_step, self._is_recorded = 0, False
         self._step, self._stamp, self._done, self._pause, self._next_seed = 0, 0, 0, 0, self._seed
         self._pacer: Pacer | None = None
@@ -82,7 +83,8 @@ class SimulatedRobotNode:
     def _declare(self) -> None:
         node = self.node
         self._task: str = declare(node, "task", "brick_sorting", "Task of the simulated cell.")
-        self._bricks = declare(node, "bricks", 0, "Bricks of an episode; 0: 1 to 4, drawn by the seed.", low=0, high=4)
+        self._level: str = declare(node, "level", DEFAULT_LEVEL, "Difficulty of the task: easy, default or hard.")
+        self._bricks = declare(node, "bricks", 0, "Bricks to sort in an episode; 0: as the level says.", low=0, high=4)
         self._real_time = declare(
             node, "real_time", True, "Bound to the wall clock; else as fast as it can, on /clock."
         )
@@ -218,7 +220,8 @@ class SimulatedRobotNode:
     def _end(self, outcome: str, episode_id: str = "", discard: bool = False) -> EpisodeRecord:
         record = self._ledger.end(outcome, episode_id=episode_id, discard=discard)
         self._episodes.publish(record, self._stamp)
-        self.node.get_logger().info(f"episode {record.episode_id}: {outcome}, score {record.score:g}")
+        reason = f" ({self.robot.failure_reason})" if self.robot.failure_reason else ""
+        self.node.get_logger().info(f"episode {record.episode_id}: {outcome}{reason}, score {record.score:g}")
         self._expert = None
         self._done += 1
         self._pause = round(self._pause_s * self.contract.control_rate_hz)
@@ -229,7 +232,7 @@ class SimulatedRobotNode:
         self._first_step = self._step  # every camera sees the first instant of an episode
         self._gate.close()
         if self._commander == "expert":
-            self._expert = BrickSortingExpert(self.robot, np.random.default_rng(seed))
+            self._expert = make_expert(self.robot, np.random.default_rng(seed))
 
     def _on_start(self, request: StartEpisode.Request) -> EpisodeRecord:
         if request.task not in ("", self._task):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,15 +13,15 @@ from rise_robot.sim.brick_rubric import (
     BrickRecord,
     BrickView,
     Consequence,
-    Outcome,
     RubricState,
     advance,
     brick_progress,
+    failure_reason,
 )
 from rise_robot.sim.brick_sorting import BrickSortingConfig, EpisodeSetup, draw_setup
+from rise_robot.sim.cell import ARMS
 from rise_robot.sim.rendering import mujoco
 from rise_robot.sim.scene import (
-    ARMS,
     BELT_HALF_WIDTH,
     BELT_TOP,
     BELT_X,
@@ -32,6 +33,7 @@ from rise_robot.sim.scene import (
     bin_centre,
     scene_xml,
 )
+from rise_robot.sim.task import Outcome
 
 _BINS = tuple((arm, colour) for arm in ARMS for colour in COLOURS)
 _BIN_CENTRES = np.array([bin_centre(arm, colour) for arm, colour in _BINS])  # (8, 2)
@@ -81,11 +83,16 @@ class BrickSorting:
     def score(self) -> float:
         return self.rubric.score
 
+    @property
+    def failure_reason(self) -> str:
+        """Of the first brick that is not in place: missed grasp, slip, wrong bin or timeout."""
+        return failure_reason(self.rubric)
+
     def consequences(self) -> tuple[Consequence, ...]:
         """Per brick: belt, held, right, wrong or lost."""
         return tuple(record.consequence for record in self.rubric.bricks)
 
-    def progress(self, tools: dict[str, np.ndarray]) -> float:
+    def progress(self, tools: Mapping[str, np.ndarray]) -> float:
         """Mean of `brick_progress` over the bricks; `tools` are the arms' tool positions (3,)."""
         values = [brick_progress(b.record, b.view, tools[b.record.spec.arm]) for b in self.bricks]
         return float(np.mean(values))

@@ -15,11 +15,12 @@ import numpy as np
 
 from rise_robot.core.rubric import RubricEventRecord
 from rise_robot.sim.brick_sorting import BrickSpec
-from rise_robot.sim.scene import ARMS, COLOURS, bin_centre
+from rise_robot.sim.cell import ARMS
+from rise_robot.sim.scene import COLOURS, bin_centre
+from rise_robot.sim.task import MAX_SCORE, Outcome
 
 Consequence = Literal["belt", "held", "right", "wrong", "lost"]
-Outcome = Literal["running", "success", "failure"]
-GRASP_SCORE, PLACE_SCORE, MAX_SCORE = 1.0, 1.5, 10.0
+GRASP_SCORE, PLACE_SCORE = 1.0, 1.5
 GRASP_PERIODS, REST_PERIODS, LOST_PERIODS = 3, 4, 9
 """Control periods in a row after which a brick counts as grasped, as placed, and as lost."""
 
@@ -131,6 +132,18 @@ def _advance_brick(record: BrickRecord, view: BrickView, ledger: _Ledger) -> Bri
         ledger.add("lost", record.spec.subject)
         return replace(changed, fate="lost", held_by="")
     return changed
+
+
+def failure_reason(state: RubricState) -> str:
+    """Why a failed episode failed, by its first brick that is not in place; "" without failure."""
+    if state.outcome != "failure":
+        return ""
+    record = next(record for record in state.bricks if record.fate != "right")
+    if record.fate == "wrong":
+        return "wrong bin"
+    if record.fate == "lost":
+        return "slip" if record.grasped else "missed grasp"
+    return "timeout"
 
 
 def brick_progress(record: BrickRecord, view: BrickView, tool: np.ndarray) -> float:

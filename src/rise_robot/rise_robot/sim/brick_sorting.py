@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rise_robot.core.errors import SimulationError
-from rise_robot.sim.scene import ARM_SIDE, ARMS, COLOURS, LANE_Y
+from rise_robot.sim.cell import ARM_SIDE, ARMS
+from rise_robot.sim.scene import COLOURS, LANE_Y
 
 MAX_BRICKS = 4
 
@@ -47,6 +48,13 @@ class BrickSortingConfig:
     @property
     def brick_range(self) -> tuple[int, int]:
         return (self.bricks, self.bricks) if isinstance(self.bricks, int) else self.bricks
+
+
+BRICK_LEVELS = {
+    "easy": BrickSortingConfig(bricks=1, belt_speed=(0.05, 0.08), lighting=(0.95, 1.05)),
+    "default": BrickSortingConfig(),
+    "hard": BrickSortingConfig(bricks=MAX_BRICKS, belt_speed=(0.12, 0.18), lighting=(0.5, 1.3), home_noise=0.04),
+}
 
 
 @dataclass(frozen=True)

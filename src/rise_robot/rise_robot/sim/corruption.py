@@ -8,6 +8,28 @@ import numpy as np
 
 from rise_robot.sim.scene import COLOURS
 
+FAILURES = ("joint_noise", "grasp_offset", "wrong_bin", "drop", "no_close")
+"""What may deliberately go wrong when bricks are sorted."""
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """What goes wrong in one episode, in terms that every task's expert understands.
+
+    Attributes:
+        failure: one of the expert's failures, or "" for none.
+        joint_noise: standard deviation of smooth noise on executed joint commands, rad.
+        miss: distance by which a corrupted grasp misses, m.
+        blind: the expert never notices how a grasp ended.
+        probability: with which each attempt is corrupted.
+    """
+
+    failure: str = ""
+    joint_noise: float = 0.0
+    miss: float = 0.0
+    blind: bool = False
+    probability: float = 1.0
+
 
 @dataclass(frozen=True)
 class Corruption:
@@ -33,6 +55,19 @@ class Corruption:
     no_close: bool = False
     blind: bool = False
     probability: float = 1.0
+
+
+def brick_corruption(mishap: Mishap) -> Corruption:
+    """`mishap` for the expert that sorts bricks."""
+    return Corruption(
+        joint_noise=mishap.joint_noise,
+        grasp_offset=mishap.miss if mishap.failure == "grasp_offset" else 0.0,
+        wrong_bin=mishap.failure == "wrong_bin",
+        drop=mishap.failure == "drop",
+        no_close=mishap.failure == "no_close",
+        blind=mishap.blind,
+        probability=mishap.probability,
+    )
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from rise_robot.core.rubric import RubricEventRecord
-from rise_robot.sim.brick_rubric import Outcome
 from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.task import Outcome
 
 
 class Agent(Protocol):
@@ -40,7 +40,7 @@ class Tick:
         clean_command: (A,) the agent's command before its exploration noise (equal to `command` for most agents).
         human: the command is a person's.
         progress: privileged progress at `stamp`.
-        consequences: per brick at `stamp`.
+        consequences: per object at `stamp`.
         events: rubric events at the end of the period (their stamps say when).
         outcome: after the period.
         score: after the period.

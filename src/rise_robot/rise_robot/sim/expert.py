@@ -13,11 +13,12 @@ import numpy as np
 
 from rise_robot.core.errors import SimulationError
 from rise_robot.sim.brick_cell import BrickInfo
+from rise_robot.sim.cell import ARM_SIDE, ARMS, HOME
 from rise_robot.sim.corruption import Attempt, Corruption, draw_attempt
 from rise_robot.sim.ik import solve_ik
-from rise_robot.sim.motion import JointReference
-from rise_robot.sim.robot import HOME, SimulatedRobot
-from rise_robot.sim.scene import ARM_SIDE, ARMS, BELT_TOP, LANE_Y, bin_centre
+from rise_robot.sim.motion import JointReference, smooth_noise
+from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.scene import BELT_TOP, LANE_Y, bin_centre
 
 Phase = Literal["idle", "reach", "close", "lift", "carry", "release", "retreat"]
 
@@ -87,7 +88,8 @@ class BrickSortingExpert:
             self._plans[arm] = plan = self._advance(arm, self._plans[arm], bricks)
             command.append(np.append(plan.reference.position, plan.opening))
         self.clean_action = np.clip(np.concatenate(command), self._lower, self._upper)
-        return np.clip(self.clean_action + self._next_noise(), self._lower, self._upper)
+        self._noise = smooth_noise(self._noise, self.corruption.joint_noise, self._upper, self.rng)
+        return np.clip(self.clean_action + self._noise, self._lower, self._upper)
 
     def phases(self) -> dict[str, Phase]:
         """What each arm is doing."""
@@ -239,14 +241,3 @@ class BrickSortingExpert:
 
     def _enter(self, plan: ArmPlan, phase: Phase, tool: np.ndarray, attempt: Attempt | None) -> ArmPlan:
         return replace(plan, phase=phase, since=self.robot.time, anchor=tool, attempt=attempt)
-
-    def _next_noise(self) -> np.ndarray:
-        """(A,) first-order smooth noise with a correlation of about 0.15 s."""
-        sigma = self.corruption.joint_noise
-        if sigma == 0.0:
-            return self._noise
-        scale = np.where(self.robot.contract.joint_array("upper") < 0.2, 0.1 * sigma, sigma)
-        keep = 0.8
-        fresh = self.rng.normal(size=scale.shape) * scale
-        self._noise = keep * self._noise + np.sqrt(1.0 - keep**2) * fresh
-        return self._noise

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from rise_robot.sim.brick_cell import BrickInfo
+from rise_robot.sim.cell import ARMS
 from rise_robot.sim.episode import Agent
 from rise_robot.sim.expert import CARRY_Z, OPEN, PICK_X, RELEASE_Z, BrickSortingExpert
 from rise_robot.sim.robot import SimulatedRobot
-from rise_robot.sim.scene import ARMS, BIN_HALF, COLOURS, bin_centre
+from rise_robot.sim.scene import BIN_HALF, COLOURS, bin_centre
 
 CLOSING = 0.65 * OPEN
 """m of commanded opening below which an arm is said to grasp."""

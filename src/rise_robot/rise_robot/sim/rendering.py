@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ctypes.util
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
 
 HELP = (
@@ -53,19 +53,21 @@ _FLAGS_OFF = ("mjRND_SHADOW", "mjRND_REFLECTION", "mjRND_SKYBOX", "mjRND_HAZE", 
 
 
 class CameraRenderer:
-    """Renders the cameras of a contract; the OpenGL context is made on the first frame, one per image size."""
+    """Renders cameras of a model; the OpenGL context is made on the first frame, one per image size.
 
-    def __init__(self, model: MjModel, contract: Contract) -> None:
-        self._model = model
-        self._cameras = {camera.name: camera for camera in contract.cameras}
+    Args:
+        sizes: (height, width) by name of the camera.
+    """
+
+    def __init__(self, model: MjModel, sizes: Mapping[str, tuple[int, int]]) -> None:
+        self._model, self._sizes = model, dict(sizes)
         self._renderers: dict[tuple[int, int], Renderer] = {}
 
     def render(self, data: MjData, name: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB of camera `name`. Raises SimulationError without OpenGL or for an unknown name."""
-        if name not in self._cameras:
-            raise SimulationError(f"unknown camera {name!r}; the contract has {list(self._cameras)}")
-        camera = self._cameras[name]
-        renderer = self._renderer(camera.height, camera.width)
+        if name not in self._sizes:
+            raise SimulationError(f"unknown camera {name!r}; there are {list(self._sizes)}")
+        renderer = self._renderer(*self._sizes[name])
         renderer.update_scene(data, camera=name)
         for flag in _FLAGS_OFF:
             renderer.scene.flags[getattr(mujoco.mjtRndFlag, flag)] = 0

@@ -18,16 +18,11 @@ import numpy as np
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
 from rise_robot.core.rubric import RubricEventRecord
-from rise_robot.sim.brick_cell import BrickSorting
-from rise_robot.sim.brick_rubric import Outcome
-from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.cell import ARM_BASE, ARMS, HOME, TIMESTEP
 from rise_robot.sim.kinematics import PiperKinematics
 from rise_robot.sim.rendering import CameraRenderer, mujoco
-from rise_robot.sim.scene import ARM_BASE, ARMS, TIMESTEP
-
-TASKS = {"brick_sorting": BrickSorting}
-HOME = np.array([0.0, 0.05, -0.10, 0.0, 0.20, 0.0, 0.07])
-"""(7,) start pose of each arm, rad and m: folded, gripper forward and open, outside the top view."""
+from rise_robot.sim.task import Outcome
+from rise_robot.sim.tasks import make_task
 
 
 @dataclass(frozen=True)
@@ -52,25 +47,27 @@ class RobotState:
 class SimulatedRobot:
     """Two arms, three cameras and a task; joints, limits, rates and cameras are those of the contract.
 
+    Args:
+        task: name in `tasks.TASKS`.
+        config: of that task; None for its own default.
+
     Attributes:
-        task: the running task (`task.bricks`, `task.setup`, ...).
+        task: the running `Task`; experts and tests also read what is particular to it (`task.bricks`, ...).
         seed: of the running episode.
         limit_hits: numbers of an action clipped to the contract's position limits, since reset.
     """
 
-    def __init__(
-        self, contract: Contract, task: str = "brick_sorting", config: BrickSortingConfig | None = None
-    ) -> None:
-        if task not in TASKS:
-            raise SimulationError(f"unknown task {task!r}; known ones are {sorted(TASKS)}")
+    task: Any  # a `Task`
+
+    def __init__(self, contract: Contract, task: str = "brick_sorting", config: Any = None) -> None:
         self.contract = contract
         self.kinematics = PiperKinematics(contract.dh_convention)
         self._substeps = round(contract.control_period_s / TIMESTEP)
         if abs(self._substeps * TIMESTEP - contract.control_period_s) > 1e-9:
             raise SimulationError(f"control rate {contract.control_rate_hz} Hz must divide {1 / TIMESTEP:.0f} Hz")
-        self.task = TASKS[task](contract, config or BrickSortingConfig())
+        self.task = make_task(task, contract, config)
         self._model, self._data = self.task.model, self.task.data
-        self._renderer = CameraRenderer(self._model, contract)
+        self._renderer = CameraRenderer(self._model, {c.name: (c.height, c.width) for c in contract.cameras})
         self._lower, self._upper = contract.joint_array("lower"), contract.joint_array("upper")
         self._index_joints()
         self.reset(0)
@@ -163,12 +160,17 @@ class SimulatedRobot:
         """Score of the rubric so far, 0 to 10."""
         return self.task.score
 
+    @property
+    def failure_reason(self) -> str:
+        """Why the episode failed; "" while it runs and after a success."""
+        return self.task.failure_reason
+
     def progress(self) -> float:
         """Privileged, shaped task progress in [-1, 1]."""
         return self.task.progress({arm: self.tool_position(arm) for arm in ARMS})
 
     def consequences(self) -> tuple[str, ...]:
-        """What became of each brick so far: belt, held, right, wrong or lost."""
+        """What became of each object so far, in words of the task."""
         return self.task.consequences()
 
     def tool_position(self, arm: str) -> np.ndarray:

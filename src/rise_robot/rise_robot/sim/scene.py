@@ -1,8 +1,8 @@
-"""MJCF of the brick-sorting cell: two Piper arms, a belt between two sets of four bins, and three cameras.
+"""MJCF of the brick-sorting cell: between the arms a belt, and two sets of four bins beside it.
 
-World frame: x forward from the arms, y left, z up, origin on the table between the arm bases. The belt runs
-towards the arms (-x). Bricks travel in one of two lanes; the lane decides the arm (left lane, left arm). Each arm
-has its own copy of the four bins beside the belt; the colour of a rim decides the bin.
+World frame as in `cell.py`. The belt runs towards the arms (-x). Bricks travel in one of two lanes; the lane decides
+the arm (left lane, left arm). Each arm has its own copy of the four bins beside the belt; the colour of a rim decides
+the bin.
 """
 
 from __future__ import annotations
@@ -10,13 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from rise_robot.core.contract import Contract
-from rise_robot.core.errors import SimulationError
-from rise_robot.sim.piper import BRICK_BITS, WORLD_BITS, ArmXml, piper_xml
+from rise_robot.sim.cell import ARM_SIDE, ARMS, TaskXml, cell_xml
+from rise_robot.sim.piper import BRICK_BITS, WORLD_BITS
 
-TIMESTEP = 1.0 / 240.0
-ARMS = ("left", "right")
-ARM_SIDE = {"left": 1.0, "right": -1.0}  # sign of y
-ARM_BASE = {arm: np.array([-0.06, side * 0.20, 0.0]) for arm, side in ARM_SIDE.items()}
 LANE_Y = 0.062  # |y| of the two lanes
 
 BELT_X = (0.235, 0.80)
@@ -39,9 +35,6 @@ BIN_WALL = 0.010
 BIN_TOP = 0.045
 _BIN_INSIDE = ".10 .10 .11 1"
 
-TOP_CAMERA = np.array([0.385, 0.0, 0.75])
-TOP_FOVY_DEG = 36.0
-
 
 def bin_centre(arm: str, colour: str) -> np.ndarray:
     """(2,) m, x and y of the bin of `colour` that belongs to `arm`."""
@@ -50,57 +43,14 @@ def bin_centre(arm: str, colour: str) -> np.ndarray:
 
 
 def scene_xml(contract: Contract, bricks: int) -> str:
-    """The complete MJCF with `bricks` free bricks named brick_1..brick_n.
-
-    Raises SimulationError unless the contract describes two arms of six joints and a gripper each and has only
-    cameras that this scene owns.
-    """
-    expected = tuple(f"{arm}_{name}" for arm in ARMS for name in (*(f"joint{i}" for i in range(1, 7)), "gripper"))
-    if contract.joint_names != expected:
-        raise SimulationError(f"the simulated cell has joints {list(expected)}, not {list(contract.joint_names)}")
-    unknown = set(contract.camera_names) - {"top", "wrist_left", "wrist_right"}
-    if unknown:
-        raise SimulationError(f"no camera {sorted(unknown)} in the simulated cell: top, wrist_left, wrist_right")
-    arms = [
-        piper_xml(arm, ARM_BASE[arm], contract.joints[7 * i : 7 * i + 7], contract.dh_convention)
-        for i, arm in enumerate(ARMS)
-    ]
-    return _assemble(arms, "\n".join(_brick(i) for i in range(bricks)))
-
-
-def _assemble(arms: list[ArmXml], bricks: str) -> str:
-    return f"""<mujoco model="rise_brick_sorting">
-  <compiler angle="radian" autolimits="true"/>
-  <option timestep="{TIMESTEP}" integrator="implicitfast" cone="elliptic" impratio="3"/>
-  <visual>
-    <quality offsamples="0" numslices="12" numstacks="8" numquads="2" shadowsize="0"/>
-    <headlight active="0"/>
-    <map znear=".02" zfar="20"/>
-    <global offwidth="640" offheight="480"/>
-  </visual>
-  <default>
-    <geom contype="0" conaffinity="0" condim="3" friction="1 .005 .0001"/>
-    <joint axis="0 0 1"/>
-  </default>
-  <worldbody>
-    <light name="key" directional="true" pos="0 0 2" dir=".2 .1 -1" diffuse=".6 .6 .6" ambient=".35 .35 .35"
-      specular="0 0 0" castshadow="false"/>
-    <light name="fill" directional="true" pos="0 0 2" dir="-.5 -.3 -1" diffuse=".25 .25 .25" specular="0 0 0"
-      castshadow="false"/>
-    <camera name="top" pos="{TOP_CAMERA[0]} {TOP_CAMERA[1]} {TOP_CAMERA[2]}" xyaxes="0 -1 0 1 0 0"
-      fovy="{TOP_FOVY_DEG}"/>
-    <geom name="table" type="plane" size="3 3 .1" rgba=".52 .50 .47 1" {WORLD_BITS}/>
-    {_belt()}
-    {"".join(_bin(arm, colour) for arm in ARMS for colour in COLOURS)}
-    <geom name="shelf" type="box" pos="{SHELF[0]} {SHELF[1]} -.05" size=".5 .5 .0501" rgba=".5 .5 .5 1" {WORLD_BITS}/>
-    {"".join(arm.body for arm in arms)}
-    {bricks}
-  </worldbody>
-  <contact>{"".join(arm.contact for arm in arms)}</contact>
-  <tendon>{"".join(arm.tendon for arm in arms)}</tendon>
-  <equality>{"".join(arm.equality for arm in arms)}</equality>
-  <actuator>{"".join(arm.actuator for arm in arms)}</actuator>
-</mujoco>"""
+    """The complete MJCF with `bricks` free bricks named brick_1..brick_n; SimulationError as `cell_xml`."""
+    bins = "".join(_bin(arm, colour) for arm in ARMS for colour in COLOURS)
+    shelf = (
+        f'<geom name="shelf" type="box" pos="{SHELF[0]} {SHELF[1]} -.05" size=".5 .5 .0501" rgba=".5 .5 .5 1" '
+        f"{WORLD_BITS}/>"
+    )
+    movables = "\n".join(_brick(i) for i in range(bricks))
+    return cell_xml(contract, TaskXml("rise_brick_sorting", _belt() + bins + shelf, movables))
 
 
 def _belt() -> str:
