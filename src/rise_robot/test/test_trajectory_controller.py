@@ -75,6 +75,18 @@ def test_chunk_is_executed_step_by_step_and_late_steps_are_dropped() -> None:
     assert bench.outputs[-1].chunk_age_s == pytest.approx((K - 1) * PERIOD, abs=1e-6)
 
 
+def test_a_short_blend_follows_the_newest_chunk_sooner() -> None:
+    reached = []
+    for blend_steps in (0, 4):
+        bench = Bench(blend_steps=blend_steps)
+        bench.controller.feed_chunk(bench.chunk(0.0), bench.now)
+        bench.tick(2)
+        bench.controller.feed_chunk(bench.chunk(0.3), bench.now)
+        bench.tick(10)
+        reached.append(bench.command[0] - HOME[0])
+    assert 0 < reached[0] < 0.5 * reached[1]
+
+
 def test_chunks_stop_coming_hold_then_controlled_stop() -> None:
     bench = Bench(stop_after_s=1.0)
     bench.controller.feed_chunk(bench.chunk(2.0), bench.now)

@@ -36,6 +36,7 @@ class ControllerConfig:
         resume_after_jump: keep authority after a feedback jump, as when a simulated robot is reset. On a real robot a
             jump is a sensor fault: the emergency stop latches, and no command follows what the sensor says.
         watch_cameras: a policy commands only while every camera of the contract delivers; people see for themselves.
+        blend_steps: control steps after which a new chunk has replaced the plan; 0: where their overlap ends.
     """
 
     stop_after_s: float = 1.0
@@ -45,6 +46,7 @@ class ControllerConfig:
     jump_tolerance: float = 0.2
     resume_after_jump: bool = False
     watch_cameras: bool = False
+    blend_steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class TrajectoryController:
         self.resyncs = 0
         self.seams: deque[Seam] = deque(maxlen=64)  # of the newest chunks
         self._limiter, self._guard = CommandLimiter(contract), guard
-        self._ensembler = ChunkEnsembler(contract.action_dim)
+        self._ensembler = ChunkEnsembler(contract.action_dim, self.config.blend_steps)
         self._feedback = FeedbackMonitor(contract, self.config.jump_tolerance)
         self._grid: StepGrid | None = None
         self._last_step = -1

@@ -93,6 +93,11 @@ class TrajectoryControllerNode:
             watch_cameras=declare(
                 self.node, "watch_cameras", True, "A policy commands only while every camera delivers."
             ),
+            blend_steps=declare(
+                self.node, "blend_steps", default.blend_steps,
+                "Control steps after which a new chunk has replaced the plan; 0: where their overlap ends.",
+                low=0, high=1000,
+            ),
         )  # fmt: skip
 
     def _guard(self) -> ClearanceGuard | None:
