@@ -114,7 +114,7 @@ def _report(scene: CanFaultScene) -> CanFaultReport:
     noticed = [_noticed(before, moment) for moment in after]
     sent = np.flatnonzero(np.diff([before.sent, *(moment.sent for moment in after)]))
     positions = np.array([before.positions, *(moment.positions for moment in after)])  # (N, arms, 6)
-    moving = (np.abs(np.diff(positions, axis=0)) > AT_REST * PERIOD_S).any(2)  # (N - 1, arms)
+    moving: np.ndarray = np.any(np.abs(np.diff(positions, axis=0)) > AT_REST * PERIOD_S, axis=2)  # (N - 1, arms)
     output = scene.policy.outputs[-1]
     return CanFaultReport(
         noticed_s=_seconds(noticed.index(True) + 1) if any(noticed) else None,
