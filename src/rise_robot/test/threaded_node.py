@@ -16,7 +16,7 @@ _domains = itertools.count(os.getpid())
 
 
 def init(*words: str) -> None:
-    """`rclpy.init` with ROS arguments, in a domain of its own: who has just left a test is no part of the next one's graph.
+    """`rclpy.init` with ROS arguments, in a domain of its own: who has left a test is no part of the next one's graph.
 
     Discovery forgets one endpoint at a time, and a service of which half is forgotten counts as absent.
     """
