@@ -151,7 +151,7 @@ def test_expert_uses_both_arms_and_a_restored_state_has_the_same_future():
     (Mishap("cup_miss", miss=0.045), 0.0, {"tipped cup", "missed grasp", "timeout"}),
     (Mishap("cup_drop"), 0.0, {"tipped cup", "slip"}),
     (Mishap("flap_short"), 2.5, {"flap sprung back", "timeout"}),
-    (Mishap("tab_skip"), 7.5, {"tab outside"}),
+    (Mishap("press_skip"), 7.5, {"tab outside", "flap sprung back"}),
 ])  # fmt: skip
 def test_deliberate_mistakes_fail_for_the_reason_of_physics(mishap, score, reasons):
     robot = SimulatedRobot(TINY, "box_closing", BoxClosingConfig(time_limit=22.0))

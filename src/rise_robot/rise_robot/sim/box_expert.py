@@ -9,7 +9,7 @@ from rise_robot.sim.box_scene import BOX_HEIGHT, BOX_X, BOX_Y, CUP_HEIGHT, SIDES
 from rise_robot.sim.cell import ARMS
 from rise_robot.sim.script import OPEN, TILT, Move, ScriptedExpert, Track, Waypoint
 
-BOX_FAILURES = ("joint_noise", "cup_miss", "cup_drop", "flap_short", "tab_skip")
+BOX_FAILURES = ("joint_noise", "cup_miss", "cup_drop", "flap_short", "press_skip")
 """What may deliberately go wrong when boxes are closed."""
 
 GRASP_Z = CUP_HEIGHT / 2 + 0.016  # m, tool height at the cup
@@ -117,9 +117,9 @@ class BoxClosingExpert(ScriptedExpert):
             return self._bend()
         if last == "bend":
             return Move("back", {tab: self._wait_in_front(lead_out=True)})
-        if last == "back":
+        if last == "back" and not self.goes_wrong("press_skip"):
             return Move("press", {lid: self._press_lid()}, dwell=0.3)
-        if last == "press":
+        if last in ("back", "press"):
             return Move("clear", {lid: self._away(lid), tab: self._away(tab)}, dwell=0.3)
         return self._close_lid("")
 
@@ -155,8 +155,6 @@ class BoxClosingExpert(ScriptedExpert):
     def _bend(self) -> Move:
         """Push the tab inwards over the near wall, while the other arm keeps the flap from going up."""
         arm = self._cup_arm
-        if self.goes_wrong("tab_skip"):
-            return Move("back", dwell=0.2)
         y = SIDES[arm] * TAB_Y
         way = [(-BOX_X - 0.065, 0.028), (-BOX_X - 0.045, 0.020), (-0.038, 0.020)]
         points = self._in_box(arm, [((x, y, BOX_HEIGHT + z), TILT) for x, z in way])
