@@ -19,7 +19,7 @@ from rise_robot.sim.robot import SimulatedRobot
 TINY = Contract.load(config_path("contract_tiny.yaml"))
 OPEN = np.array([1.7, 1.7, 1.7, 1.1])
 OUTSIDE = BoxView(
-    cup=np.array([0.0, 0.2, 0.036]), upright=1.0, speed=0.0, held=False, touched=False, angles=OPEN,
+    cup=np.array([0.0, 0.2, 0.036]), upright=1.0, held=False, touched=False, angles=OPEN,
     tab_tip=np.array([0.05, 0.0, 0.2]), handled=False,
 )  # fmt: skip
 LOADED = replace(OUTSIDE, cup=np.array([0.01, -0.01, 0.04]))

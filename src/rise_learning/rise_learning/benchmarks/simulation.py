@@ -19,9 +19,9 @@ from rise_robot.sim.cell import TIMESTEP
 from rise_robot.sim.environment import Observation
 
 TASK = "box_closing"
-STEPS = 10
+STEPS = 5
 """Control periods of one round; an episode without a policy lasts longer than all rounds."""
-ROUNDS = 5
+ROUNDS = 3
 
 
 class StockCameras:

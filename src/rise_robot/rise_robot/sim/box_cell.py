@@ -136,7 +136,6 @@ class BoxClosing:
         return BoxView(
             cup=to_box @ (cup.xpos - box.xpos),
             upright=float(cup.xmat[8]),
-            speed=float(np.linalg.norm(data.joint("cup").qvel[:3])),
             held=bool(touch["cup"].held_by),
             touched=touch["cup"].touched,
             angles=data.qpos[self._hinges].copy(),

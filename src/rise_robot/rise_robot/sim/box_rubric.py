@@ -20,7 +20,7 @@ class BoxView:
     """What physics shows after a control period; positions in the box frame.
 
     Attributes:
-        cup: (3,) m, middle of the cup. upright: cosine of its tilt. speed: m/s.
+        cup: (3,) m, middle of the cup. upright: cosine of its tilt.
         held, touched: the cup, by both fingers of one gripper, by any part of a gripper.
         angles: (4,) of FLAPS, rad.
         tab_tip: (3,) m, middle of the tab's edge.
@@ -29,7 +29,6 @@ class BoxView:
 
     cup: np.ndarray
     upright: float
-    speed: float
     held: bool
     touched: bool
     angles: np.ndarray
