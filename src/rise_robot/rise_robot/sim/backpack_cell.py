@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from rise_robot.core.contract import Contract
-from rise_robot.core.rubric import RubricEventRecord
-from rise_robot.sim import milestones
 from rise_robot.sim.backpack_packing import BackpackPackingConfig, BackpackSetup, draw_setup
 from rise_robot.sim.backpack_rubric import BACKPACK_MILESTONES, BackpackMemory, BackpackView, judge, stage_progress
 from rise_robot.sim.backpack_scene import HANGING, MOUTHS, PIECE_HALF, PIECES, STRIPS, backpack_scene_xml, strip_name
 from rise_robot.sim.backpack_zip import Zip
 from rise_robot.sim.cell import ARM_SIDE, ARMS
-from rise_robot.sim.milestones import MilestoneState
+from rise_robot.sim.milestone_task import MilestoneTask
+from rise_robot.sim.milestones import MILESTONES, Judgement
 from rise_robot.sim.objects import GripperTouch, SceneLight, hide, place
 from rise_robot.sim.rendering import mujoco
-from rise_robot.sim.task import Outcome
 
 
-class BackpackPacking:
+class BackpackPacking(MilestoneTask[BackpackSetup, BackpackView, BackpackMemory]):
     """The task; `setup` is what the seed drew, `rubric` how far the episode has come.
 
     Attributes:
@@ -29,6 +26,7 @@ class BackpackPacking:
     """
 
     name = "backpack_packing"
+    milestones = BACKPACK_MILESTONES
 
     def __init__(self, contract: Contract, config: BackpackPackingConfig) -> None:
         self.config = config
@@ -39,26 +37,8 @@ class BackpackPacking:
         handles = {f"handle_{arm}": (f"handle_{arm}",) for arm in ARMS}
         self._touch = GripperTouch(self.model, {"clothes": PIECES, "puller": ("puller",)} | handles)
         self._strips = [self.model.joint(strip_name(m, i)).qposadr[0] for m in MOUTHS for i in range(STRIPS)]
-        self.setup: BackpackSetup = draw_setup(config, np.random.default_rng(0))
-        self.rubric, self._memory = MilestoneState(), BackpackMemory()
-        self._view: BackpackView | None = None
-
-    @property
-    def instruction(self) -> str:
-        return self.setup.instruction
-
-    @property
-    def outcome(self) -> Outcome:
-        return self.rubric.outcome
-
-    @property
-    def score(self) -> float:
-        return self.rubric.score
-
-    @property
-    def failure_reason(self) -> str:
-        """Missed grasp, slip, clothes out of the bag, not lifted, stuck zip, zip missed, tipped bag, or timeout."""
-        return self.rubric.reason
+        self._settle = config.settle
+        self._begin(draw_setup(config, np.random.default_rng(0)), BackpackMemory())
 
     @property
     def closing(self) -> float:
@@ -67,8 +47,7 @@ class BackpackPacking:
 
     def reset(self, rng: np.random.Generator) -> None:
         """Draw an episode; the caller resets and forwards the physics."""
-        self.setup = draw_setup(self.config, rng)
-        self.rubric, self._memory, self._view = MilestoneState(), BackpackMemory(), None
+        self._begin(draw_setup(self.config, rng), BackpackMemory())
         x, y, yaw = self.setup.bag
         place(self.data, "bag", (x, y, 0.0005), yaw)
         x, y, yaw = self.setup.clothes
@@ -87,32 +66,17 @@ class BackpackPacking:
         """The zip draws together what its slider has passed."""
         self.zip.update(self.closing)
 
-    def after_step(self, now: float) -> tuple[RubricEventRecord, ...]:
-        """Advance the rubric to `now` (s) after the physics was stepped and forwarded."""
-        self._view = None
-        view = self.view()
-        self._memory = self._memory.updated(view)
-        self.rubric, events = milestones.advance(
-            self.rubric,
-            judge(view, self._memory, self.rubric.reached),
-            BACKPACK_MILESTONES,
-            now,
-            settle=self.config.settle,
-            time_limit=self.setup.time_limit,
-        )
-        return events
-
     def progress(self, tools: Mapping[str, np.ndarray]) -> float:
         """Milestones reached and the way to the next one, in [0, 1]; -0.5 once the bag has tipped over."""
         view = self.view()
         if view.tipped:
             return -0.5
-        if self.rubric.reached == milestones.MILESTONES:
+        if self.rubric.reached == MILESTONES:
             return 1.0
         clothes = self.data.body("clothes").xpos
         reach = min(float(np.linalg.norm(tool - clothes)) for tool in tools.values())
         stage = stage_progress(view, self._memory, self.rubric.reached, reach)
-        return (self.rubric.reached + stage) / milestones.MILESTONES
+        return (self.rubric.reached + stage) / MILESTONES
 
     def consequences(self) -> tuple[str, ...]:
         """Of the clothes (outside, held, inside), the bag (table, raised, tipped) and the zip (open, half, closed)."""
@@ -120,20 +84,6 @@ class BackpackPacking:
         clothes = "held" if view.held else "inside" if view.inside else "outside"
         bag = "tipped" if view.tipped else "table" if view.standing else "raised"
         return clothes, bag, "closed" if view.zipped >= 0.95 else "half" if view.zipped >= 0.5 else "open"
-
-    def get_state(self) -> Any:
-        return self.setup, self.rubric, self._memory
-
-    def set_state(self, state: Any) -> None:
-        self.setup, self.rubric, self._memory = state
-        self._view = None
-        self._light.set(self.setup.lighting)
-
-    def view(self) -> BackpackView:
-        """What physics shows, computed once per control period."""
-        if self._view is None:
-            self._view = self._look()
-        return self._view
 
     def pose(self) -> tuple[np.ndarray, np.ndarray]:
         """Of the bag: position (3,) m of its frame and rotation (3, 3)."""
@@ -143,6 +93,10 @@ class BackpackPacking:
     def grips_handle(self, arm: str) -> bool:
         """Whether both fingers of `arm` touch the handle of its side."""
         return self._touch.read(self.data)[f"handle_{arm}"].held_by == arm
+
+    def _judge(self) -> Judgement:
+        """Fails by missed grasp, slip, clothes out, not lifted, zip missed, stuck or not pulled, tipped bag, timeout."""
+        return judge(self.view(), self._memory, self.rubric.reached)
 
     def _look(self) -> BackpackView:
         touch = self._touch.read(self.data)
