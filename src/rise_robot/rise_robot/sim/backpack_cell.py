@@ -95,7 +95,7 @@ class BackpackPacking(MilestoneTask[BackpackSetup, BackpackView, BackpackMemory]
         return self._touch.read(self.data)[f"handle_{arm}"].held_by == arm
 
     def _judge(self) -> Judgement:
-        """Fails by missed grasp, slip, clothes out, not lifted, zip missed, stuck or not pulled, tipped bag, timeout."""
+        """Fails by missed grasp, slip, clothes out, not lifted, zip missed, stuck, not pulled, tipped bag, timeout."""
         return judge(self.view(), self._memory, self.rubric.reached)
 
     def _look(self) -> BackpackView:
