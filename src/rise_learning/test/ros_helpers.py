@@ -17,19 +17,11 @@ from typing import Any
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from synthetic import untrained_policy
 
-from rise_learning.policy.checkpoint import save_policy
 from rise_msgs.srv import SetControl
 from rise_robot.core.contract import Contract, config_path
 
 TINY = Contract.load(config_path("contract_tiny.yaml"))
-
-
-def save_untrained(directory: Path, version: str, seed: int = 0) -> Path:
-    """`untrained_policy` in a checkpoint."""
-    save_policy(directory, untrained_policy(TINY, seed=seed), TINY, None, version)
-    return directory
 
 
 class Deployment:

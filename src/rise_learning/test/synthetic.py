@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from rise_learning.data.episode_set import EpisodeArrays, EpisodeSet
+from rise_learning.policy.checkpoint import save_policy
 from rise_learning.policy.config import PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_robot.core.contract import Contract, config_path
@@ -80,3 +82,10 @@ def untrained_policy(contract: Contract, seed: int = 0) -> FlowPolicy:
     policy, ways = FlowPolicy(config), 0.3 * np.random.default_rng(seed).standard_normal((64, 1, contract.action_dim))
     policy.basis.fit(ways * np.linspace(0, 1, contract.chunk_size)[:, None], np.zeros((64, contract.action_dim)))
     return policy.eval()
+
+
+def save_untrained(directory: Path, version: str, seed: int = 0) -> Path:
+    """`untrained_policy` for the tiny contract, in a checkpoint."""
+    contract = Contract.load(config_path("contract_tiny.yaml"))
+    save_policy(directory, untrained_policy(contract, seed=seed), contract, None, version)
+    return directory

@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from rclpy.action import ActionClient
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_helpers import TINY, Deployment, json_line, save_untrained
+from ros_helpers import TINY, Deployment, json_line
 from sensor_msgs.msg import CompressedImage, JointState
+from synthetic import save_untrained
 
 from rise_learning.data.loading import load_bags
 from rise_learning.nodes.live_policy import policy_input

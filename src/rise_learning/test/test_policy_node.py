@@ -14,8 +14,9 @@ import pytest
 pytest.importorskip("rclpy")
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ros_helpers import TINY, Deployment, save_untrained
+from ros_helpers import TINY, Deployment
 from sensor_msgs.msg import JointState
+from synthetic import save_untrained
 
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import PolicyError
