@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from rise_learning.errors import ConfigError
 from rise_learning.evaluate import Args, evaluate
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
 from rise_learning.policy.checkpoint import save_policy
@@ -16,7 +19,7 @@ from rise_learning.policy.flow_policy import FlowPolicy
 from rise_robot.bag.check import check_bag
 from rise_robot.bag.reader import read_episodes
 from rise_robot.core.contract import Contract, config_path
-from rise_robot.core.errors import BagError
+from rise_robot.core.errors import BagError, SimulationError
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.episode import run_episode
 from rise_robot.sim.robot import SimulatedRobot
@@ -56,3 +59,17 @@ def test_recorded_episodes_are_the_evaluated_ones(tmp_path: Path) -> None:
     assert not any(report.refused for report in check_bag(tmp_path / "bag").episodes)
     with pytest.raises(BagError, match="exists already"):
         evaluate(args)
+
+
+def test_every_task_can_be_evaluated_at_its_levels(tmp_path: Path) -> None:
+    save_policy(tmp_path / "policy", small_policy(), TINY, None, "run/policy@0")
+    args = Args(tmp_path / "policy", task="box_closing", level="easy", episodes=1, workers=1, record=tmp_path / "bag")
+    evaluate(args)
+    stored = json.loads((tmp_path / "policy" / "evaluation.json").read_text())
+    assert (stored["task"], stored["successes"], stored["results"][0]["events"]) == ("box_closing", 0, ["failed"])
+    (episode,) = read_episodes(tmp_path / "bag")
+    assert (episode.task, episode.outcome) == ("box_closing", "failure")
+    with pytest.raises(ConfigError, match="about to fail at box_closing"):
+        evaluate(dataclasses.replace(args, intervene=True, record=tmp_path / "other"))
+    with pytest.raises(SimulationError, match="box_closing has no bricks"):
+        evaluate(dataclasses.replace(args, bricks=2))

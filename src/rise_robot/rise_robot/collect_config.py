@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from rise_robot.bag.episode import Kind
 from rise_robot.core.errors import SimulationError
-from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.corruption import Mishap
 from rise_robot.sim.experts import EXPERTS
-from rise_robot.sim.tasks import DEFAULT_LEVEL, level_config
+from rise_robot.sim.tasks import TaskSetting
 
 STRONG_NOISE = (0.03, 0.08)
 """rad; range of the noise that is meant to make an episode fail."""
@@ -50,12 +49,10 @@ class CollectConfig:
     blind: bool = False
 
     def __post_init__(self) -> None:
-        level_config(self.task, self.level or DEFAULT_LEVEL)
+        TaskSetting.of(self.task, self.level, self.bricks)
         known = EXPERTS[self.task].failures
         if unknown := sorted(set(self.failures) - set(known)):
             raise SimulationError(f"unknown corruptions {unknown} of {self.task}; known ones are {list(known)}")
-        if self.bricks is not None and self.task != "brick_sorting":
-            raise SimulationError(f"{self.task} has no bricks; leave them out")
         if self.kind == "demonstration" and self.corruption_rate > 0:
             raise SimulationError("demonstrations are never corrupted on purpose; use kind rollout")
         if self.episodes < 1 or self.seed < 0 or not 0 <= self.noise[0] <= self.noise[1]:
@@ -71,12 +68,7 @@ class CollectConfig:
     @property
     def task_config(self) -> Any:
         """What the simulated task is run with."""
-        config = level_config(self.task, self.level or DEFAULT_LEVEL)
-        if self.task != "brick_sorting":
-            return config
-        if self.level is None:
-            return BrickSortingConfig(bricks=self.bricks or (1, 1))
-        return config if self.bricks is None else replace(config, bricks=self.bricks)
+        return TaskSetting.of(self.task, self.level, self.bricks).config
 
     @property
     def digest(self) -> str:

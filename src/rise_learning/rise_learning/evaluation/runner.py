@@ -22,10 +22,10 @@ from rise_robot.bag.episode import Episode
 from rise_robot.bag.episode_writer import write_episode
 from rise_robot.bag.writer import BagWriter
 from rise_robot.recording import FIRST_START_NS, PAUSE_NS, collect_episode, shifted
-from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.episode import Agent, stream_episode
 from rise_robot.sim.intervention import InterventionAgent
 from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.tasks import TaskSetting
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -59,7 +59,7 @@ class EpisodeWorker:
 
     policy_directory: Path
     deployment: DeploymentConfig
-    task: BrickSortingConfig
+    task: TaskSetting
     record: bool = False
     intervene: bool = False
     chooser: Callable[[], Chooser] | None = None
@@ -75,15 +75,15 @@ class EpisodeWorker:
         return run_agent(robot, agent, seed), None
 
 
-_LOADED: dict[tuple[Path, BrickSortingConfig], tuple[TrainedPolicy, SimulatedRobot]] = {}
+_LOADED: dict[tuple[Path, TaskSetting], tuple[TrainedPolicy, SimulatedRobot]] = {}
 
 
-def _worker(policy_directory: Path, task: BrickSortingConfig) -> tuple[TrainedPolicy, SimulatedRobot]:
+def _worker(policy_directory: Path, task: TaskSetting) -> tuple[TrainedPolicy, SimulatedRobot]:
     key = (policy_directory, task)
     if key not in _LOADED:
         _LOADED.clear()
         trained = load_policy(policy_directory)
-        _LOADED[key] = (trained, SimulatedRobot(trained.contract, "brick_sorting", task))
+        _LOADED[key] = (trained, SimulatedRobot(trained.contract, task.name, task.config))
     return _LOADED[key]
 
 
@@ -108,7 +108,7 @@ def spread(
 def evaluate_policy(
     policy_directory: Path,
     deployment: DeploymentConfig,
-    task: BrickSortingConfig,
+    task: TaskSetting,
     seeds: list[int],
     *,
     workers: int = 2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rise_robot.core.contract import Contract
@@ -54,6 +54,30 @@ def level_config(task: str, level: str = DEFAULT_LEVEL) -> Any:
     if level not in levels:
         raise SimulationError(f"unknown level {level!r} of {task}; known ones are {list(levels)}")
     return levels[level]
+
+
+@dataclass(frozen=True)
+class TaskSetting:
+    """A task as it is run: its name in the registry, and its config."""
+
+    name: str
+    config: Any
+
+    @classmethod
+    def of(cls, name: str, level: str | None = None, bricks: tuple[int, int] | None = None) -> TaskSetting:
+        """`level` None is one brick, and the default level of others; `bricks` (lowest, highest) replaces a level's.
+
+        Raises:
+            SimulationError: unknown task or level, or a number of bricks for a task without any.
+        """
+        config = level_config(name, level or DEFAULT_LEVEL)
+        if name != "brick_sorting":
+            if bricks is not None:
+                raise SimulationError(f"{name} has no bricks; leave them out")
+            return cls(name, config)
+        if level is None:
+            return cls(name, BrickSortingConfig(bricks=bricks or (1, 1)))
+        return cls(name, config if bricks is None else replace(config, bricks=bricks))
 
 
 def make_task(name: str, contract: Contract, config: Any = None) -> Task:
