@@ -20,6 +20,7 @@ from rise_robot.sim.brick_rubric import (
 )
 from rise_robot.sim.brick_sorting import BrickSortingConfig, EpisodeSetup, draw_setup
 from rise_robot.sim.cell import ARMS
+from rise_robot.sim.objects import GripperTouch, SceneLight, Touch
 from rise_robot.sim.rendering import mujoco
 from rise_robot.sim.scene import (
     BELT_HALF_WIDTH,
@@ -61,7 +62,7 @@ class BrickSorting:
         self.config = config
         self.model = mujoco.MjModel.from_xml_string(scene_xml(contract, config.brick_range[1]))
         self.data = mujoco.MjData(self.model)
-        self._light = {name: getattr(self.model, name).copy() for name in ("light_diffuse", "light_ambient")}
+        self._light = SceneLight(self.model)
         self._index_geoms()
         self.setup = draw_setup(config, np.random.default_rng(0))
         self.rubric = RubricState(())
@@ -114,7 +115,7 @@ class BrickSorting:
         """Put every brick out of sight, under nominal light."""
         for i in range(self.config.brick_range[1]):
             self._shelve(i)
-        self._light_up(1.0)
+        self._light.set(1.0)
 
     def before_step(self) -> None:
         """Let the bricks whose time has come enter the belt."""
@@ -141,36 +142,25 @@ class BrickSorting:
         self.setup, self.rubric = state
         self._views = None
         self.model.geom_surfacevel[self._belt, 0] = -self.setup.belt_speed
-        self._light_up(self.setup.lighting)
+        self._light.set(self.setup.lighting)
         for i, spec in enumerate(self.setup.bricks):
             self.model.geom_rgba[self._brick_geoms[i], :3] = COLOURS[spec.colour]
 
     def views(self) -> list[BrickView]:
         """What physics shows of each brick of the episode, computed once per control period."""
         if self._views is None:
-            touching = self._touching()
-            self._views = [self._view(i, touching[i]) for i in range(len(self.rubric.bricks))]
+            touch = self._touch.read(self.data)
+            self._views = [self._view(i, touch[f"brick_{i + 1}"]) for i in range(len(self.rubric.bricks))]
         return self._views
 
     def _index_geoms(self) -> None:
         model = self.model
         self._belt = model.geom("belt").id
-        self._brick_geoms = [model.geom(f"brick_{i + 1}").id for i in range(self.config.brick_range[1])]
-        # What touches a brick: bit 1 and 2 the fingers of the left arm, 4 and 8 of the right, 16 any gripper part.
-        self._touch_bit = np.where(model.geom_contype == 4, 16, 0)
-        for n, (arm, side) in enumerate((arm, side) for arm in ARMS for side in "ab"):
-            self._touch_bit[model.geom(f"{arm}_pad_{side}").id] |= 1 << n
+        names = [f"brick_{i + 1}" for i in range(self.config.brick_range[1])]
+        self._brick_geoms = [model.geom(name).id for name in names]
+        self._touch = GripperTouch(model, {name: (name,) for name in names})
 
-    def _touching(self) -> list[int]:
-        bits = [0] * len(self._brick_geoms)
-        pairs = self.data.contact.geom  # (ncon, 2)
-        for n, geom in enumerate(self._brick_geoms):
-            mine = (pairs == geom).any(axis=1)
-            if mine.any():
-                bits[n] = int(np.bitwise_or.reduce(self._touch_bit[pairs[mine]], axis=None))
-        return bits
-
-    def _view(self, i: int, touching: int) -> BrickView:
+    def _view(self, i: int, touch: Touch) -> BrickView:
         joint = self.data.joint(f"brick_{i + 1}")
         position = joint.qpos[:3].copy()
         x, y, z = position
@@ -179,16 +169,12 @@ class BrickSorting:
         return BrickView(
             position=position,
             speed=float(np.linalg.norm(joint.qvel[:3])),
-            held_by="left" if touching & 3 == 3 else "right" if touching & 12 == 12 else "",
-            touched=bool(touching & 16),
+            held_by=touch.held_by,
+            touched=touch.touched,
             lifted=z > BELT_TOP + BRICK_HALF[2] + 0.015,
             on_belt=bool(on_belt),
             bin=_BINS[int(np.argmax(inside))] if inside.any() else None,
         )
-
-    def _light_up(self, factor: float) -> None:
-        for name, values in self._light.items():
-            getattr(self.model, name)[:] = values * factor
 
     def _shelve(self, i: int) -> None:
         self.data.joint(f"brick_{i + 1}").qpos[:] = (SHELF[0], 0.1 * i, BRICK_HALF[2], 1, 0, 0, 0)
