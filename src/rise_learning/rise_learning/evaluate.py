@@ -16,7 +16,7 @@ from rise_learning import cli
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.agent import Chooser, DeploymentConfig
 from rise_learning.evaluation.choice import ImaginedChoice, SimulatedChoice
-from rise_learning.evaluation.results import summarize
+from rise_learning.evaluation.results import sentence, summarize
 from rise_learning.evaluation.runner import evaluate_policy
 from rise_learning.policy.location import policy_directory
 from rise_learning.rl.learned_world_model import LearnedWorldModel
@@ -94,11 +94,7 @@ def evaluate(args: Args) -> None:
     if args.json:
         print(json.dumps(to_plain(summary)))
         return
-    low, high = summary["wilson95"]
-    print(
-        f"{directory}: {summary['successes']} of {summary['episodes']} episodes succeeded "
-        f"({summary['success_rate']:.1%}, 95 % {low:.1%} to {high:.1%}), mean score {summary['score_mean']:.2f}"
-    )
+    print(sentence(directory, summary))
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import tyro
 
 from rise_learning import cli
 from rise_learning.evaluation.form import Ask, form_of
+from rise_learning.evaluation.results import sentence
 from rise_learning.evaluation.trials import TrialBook
 from rise_learning.policy.location import policy_directory
 from rise_learning.training.run_directory import write_json
@@ -57,11 +58,7 @@ def judge(args: Args, ask: Ask = ask_terminal) -> None:
         book.add(trial, result)
     for summary in book.summaries():
         write_json(args.out / f"{summary['label']}.json", summary)
-        low, high = summary["wilson95"]
-        print(
-            f"{summary['label']} {summary['policy']}: {summary['successes']} of {summary['episodes']} trials succeeded "
-            f"({summary['success_rate']:.1%}, 95 % {low:.1%} to {high:.1%}), mean score {summary['score_mean']:.2f}"
-        )
+        print(sentence(f"{summary['label']} {summary['policy']}", summary, "trials"))
 
 
 def main() -> None:

@@ -21,6 +21,15 @@ class EpisodeResult:
     events: tuple[str, ...]
 
 
+def sentence(what: object, summary: dict, unit: str = "episodes") -> str:
+    """What `summarize` says of a policy, for people."""
+    low, high = summary["wilson95"]
+    return (
+        f"{what}: {summary['successes']} of {summary['episodes']} {unit} succeeded "
+        f"({summary['success_rate']:.1%}, 95 % {low:.1%} to {high:.1%}), mean score {summary['score_mean']:.2f}"
+    )
+
+
 def summarize(results: Sequence[EpisodeResult]) -> dict:
     """Counts, success rate, Wilson interval and mean score, as summary.json has them."""
     successes = sum(result.success for result in results)
