@@ -124,7 +124,7 @@ def judge(
     state = torch.from_numpy(np.repeat(start.state[None], count, axis=0))
     texts = [start.instruction] * count
     imagined = model.imagine(Starts(context, state, texts), torch.from_numpy(chunks), seed)
-    true = model.rise(context[:, -1], torch.from_numpy(frames), texts).mean(1)
+    true = model.judge(context[:, -1], torch.from_numpy(frames), texts).advantage
     return imagined.advantage, true, imagined.frames.numpy()
 
 

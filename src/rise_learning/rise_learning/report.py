@@ -143,7 +143,7 @@ def recorded_clips(run: Path, episodes: EpisodeSet) -> str:
     context = torch.from_numpy(held_out.context(g, contract.context_frames))
     imagined = model.imagine(Starts(context, state, texts), torch.from_numpy(held_out.chunk(g)), 0)
     real = torch.from_numpy(held_out.frames[held_out.future_index(g, contract.frames_per_chunk)])
-    true = model.rise(context[:, -1], real, texts).mean(1)
+    true = model.judge(context[:, -1], real, texts).advantage
     clips = []
     with tempfile.TemporaryDirectory() as directory:
         for i, frame in enumerate(g):

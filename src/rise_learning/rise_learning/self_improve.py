@@ -122,7 +122,7 @@ def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) ->
         raise ConfigError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
     task, judge = BrickSortingConfig(bricks=args.bricks), None
     if args.world_model == "simulated_frames":
-        judge = LearnedWorldModel(args.out, episodes.contract).to(device).rise
+        judge = LearnedWorldModel(args.out, episodes.contract).to(device).judge
     return SimulatedWorldModel(episodes, task, judge, workers=args.threads)
 
 

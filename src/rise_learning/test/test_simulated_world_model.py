@@ -11,7 +11,7 @@ import torch
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
-from rise_learning.rl.imagination import Starts
+from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.rl.self_improvement import offline_starts
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel
 from rise_robot import collect
@@ -38,8 +38,8 @@ def starts_at(episodes: EpisodeSet, g: np.ndarray) -> Starts:
     return dataclasses.replace(found, context=context, state=state, origin=g)
 
 
-def frames_gone_by(now: torch.Tensor, frames: torch.Tensor, instructions: list[str]) -> np.ndarray:
-    return (frames.float().mean((2, 3, 4, 5)) - now.float().mean((1, 2, 3, 4))[:, None]).numpy()
+def frames_gone_by(now: torch.Tensor, frames: torch.Tensor, instructions: list[str]) -> Imagined:
+    return Imagined(frames, (frames.float().mean((2, 3, 4, 5)) - now.float().mean((1, 2, 3, 4))[:, None]).numpy())
 
 
 def test_the_recorded_chunk_brings_the_recorded_frames(episodes: EpisodeSet) -> None:
@@ -49,7 +49,7 @@ def test_the_recorded_chunk_brings_the_recorded_frames(episodes: EpisodeSet) -> 
     found = model.imagine(starts, chunks, 0)
     recorded = episodes.frames[episodes.future_index(g, TINY.frames_per_chunk)]
     assert np.abs(found.frames.numpy().astype(int) - recorded).mean() < 0.3  # commands are kept as float32
-    assert found.rise == pytest.approx(frames_gone_by(starts.context[:, -1], found.frames, []))
+    assert found.rise == pytest.approx(frames_gone_by(starts.context[:, -1], found.frames, []).rise)
 
 
 def test_progress_tells_going_on_from_standing_still(episodes: EpisodeSet) -> None:

@@ -37,7 +37,7 @@ class LearnedWorldModel:
         )
         return Imagined(found.frames, (found.values - found.value_now[:, None]).float().numpy())
 
-    def rise(self, now: Tensor, frames: Tensor, instructions: list[str]) -> np.ndarray:
-        """V of frames that really followed, minus V now: (B, V, h, w, 3) and (B, F, V, h, w, 3) uint8 -> (B, F)."""
+    def judge(self, now: Tensor, frames: Tensor, instructions: list[str]) -> Imagined:
+        """What V says of frames (B, F, V, h, w, 3) that really followed those (B, V, h, w, 3) of now, uint8."""
         values = self.model.values_of(torch.cat([now[:, None], frames], dim=1), instructions)
-        return (values[:, 1:] - values[:, :1]).float().numpy()
+        return Imagined(frames, (values[:, 1:] - values[:, :1]).float().numpy())

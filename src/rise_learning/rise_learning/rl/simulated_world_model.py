@@ -25,8 +25,8 @@ from rise_robot.sim.robot import RobotState, SimulatedRobot
 STRAYED = 0.02
 """rad or m between replayed and recorded joints from which an episode is not what the simulator makes of it."""
 
-Judge = Callable[[Tensor, Tensor, list[str]], np.ndarray]
-"""V of true frames minus V now, as `LearnedWorldModel.rise`."""
+Judge = Callable[[Tensor, Tensor, list[str]], Imagined]
+"""Of true frames, as `LearnedWorldModel.judge`."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class SimulatedWorldModel:
         found = list(self._pool.map(self._work, jobs) if self._pool else map(self._work, jobs))
         frames = torch.from_numpy(np.concatenate([outcome.frames for outcome in found]))
         if self.judge is not None:
-            return Imagined(frames, self.judge(starts.context[:, -1], frames, starts.instructions))
+            return self.judge(starts.context[:, -1], frames, starts.instructions)
         return Imagined(frames, np.concatenate([outcome.rise for outcome in found]))
 
     def _replay(self, g: int, chunks: np.ndarray) -> Replay:
