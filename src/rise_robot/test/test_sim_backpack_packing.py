@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from task_trace import trace
 
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.sim.backpack_packing import BackpackPackingConfig
@@ -113,18 +114,6 @@ def test_the_slider_stays_where_nobody_pulls_it():
     assert robot.task.view().zipped < 0.03 and (robot.score, robot.failure_reason) == (5.0, "zip missed")
 
 
-def trace(robot, expert, periods):
-    """Everything that a future could differ in."""
-    found = []
-    for _ in range(periods):
-        if robot.outcome != "running":
-            break
-        action = expert.action()
-        result = robot.step(action)
-        found.append((action.tobytes(), robot.task.data.qpos.tobytes(), robot.progress(), result, robot.score))
-    return found
-
-
 @pytest.mark.parametrize("after", [100, 430])
 def test_one_arm_holds_while_the_other_zips_and_a_restored_state_has_the_same_future(after):
     robot = SimulatedRobot(TINY, "backpack_packing")
@@ -145,7 +134,7 @@ def test_one_arm_holds_while_the_other_zips_and_a_restored_state_has_the_same_fu
     robot.reset(3)
     robot.set_state(state)
     expert.set_state(memory)
-    assert trace(robot, expert, 2000) == future
+    assert trace(robot, expert) == future
 
 
 @pytest.mark.parametrize(("mishap", "score", "reasons"), [
@@ -158,9 +147,7 @@ def test_one_arm_holds_while_the_other_zips_and_a_restored_state_has_the_same_fu
 def test_deliberate_mistakes_fail_for_the_reason_of_physics(mishap, score, reasons):
     robot = SimulatedRobot(TINY, "backpack_packing", BackpackPackingConfig(time_limit=22.0))
     robot.reset(5)
-    expert = make_expert(robot, np.random.default_rng(0), mishap)
-    while robot.outcome == "running":
-        robot.step(expert.action())
+    trace(robot, make_expert(robot, np.random.default_rng(0), mishap))
     assert (robot.outcome, robot.score) == ("failure", score) and robot.failure_reason in reasons
 
 

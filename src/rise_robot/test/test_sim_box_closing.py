@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from task_trace import trace
 
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.sim.box_closing import BoxClosingConfig
@@ -116,25 +117,13 @@ def test_a_cup_that_lies_on_its_side_ends_the_episode():
     assert robot.failure_reason == "tipped cup" and robot.time < 2.0 and robot.progress() == -0.5
 
 
-def trace(robot, expert, periods):
-    """Everything that a future could differ in."""
-    found = []
-    for _ in range(periods):
-        if robot.outcome != "running":
-            break
-        action = expert.action()
-        result = robot.step(action)
-        found.append((action.tobytes(), robot.task.data.qpos.tobytes(), robot.progress(), result, robot.score))
-    return found
-
-
 def test_expert_uses_both_arms_and_a_restored_state_has_the_same_future():
     robot = SimulatedRobot(TINY, "box_closing")
     robot.reset(1000)
     expert = make_expert(robot, np.random.default_rng(0), Mishap(joint_noise=0.003))
     before = trace(robot, expert, 240)
     state, memory = robot.get_state(), expert.get_state()
-    after = trace(robot, expert, 2000)
+    after = trace(robot, expert)
     assert robot.outcome == "success" and robot.score == 10.0
     commands = np.array([np.frombuffer(action) for action, *_ in before + after])
     assert (np.ptp(commands[:, [0, 1, 2, 7, 8, 9]], axis=0) > 0.5).all()
@@ -144,7 +133,7 @@ def test_expert_uses_both_arms_and_a_restored_state_has_the_same_future():
     robot.reset(3)
     robot.set_state(state)
     expert.set_state(memory)
-    assert trace(robot, expert, 2000) == after
+    assert trace(robot, expert) == after
 
 
 @pytest.mark.parametrize(("mishap", "score", "reasons"), [
@@ -156,9 +145,7 @@ def test_expert_uses_both_arms_and_a_restored_state_has_the_same_future():
 def test_deliberate_mistakes_fail_for_the_reason_of_physics(mishap, score, reasons):
     robot = SimulatedRobot(TINY, "box_closing", BoxClosingConfig(time_limit=22.0))
     robot.reset(5)
-    expert = make_expert(robot, np.random.default_rng(0), mishap)
-    while robot.outcome == "running":
-        robot.step(expert.action())
+    trace(robot, make_expert(robot, np.random.default_rng(0), mishap))
     assert (robot.outcome, robot.score) == ("failure", score) and robot.failure_reason in reasons
 
 
