@@ -37,10 +37,9 @@ from rise_robot.nodes.command_gate import CommandGate
 from rise_robot.nodes.episode_services import EpisodeServices
 from rise_robot.nodes.robot_sensors import RobotSensors
 from rise_robot.nodes.runtime import declare
-from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.experts import Expert, make_expert
 from rise_robot.sim.robot import SimulatedRobot
-from rise_robot.sim.tasks import DEFAULT_LEVEL, level_config
+from rise_robot.sim.tasks import DEFAULT_LEVEL, TaskSetting
 
 START_NS = 10**9
 """Where /clock begins; 0 means "no time yet" in ROS."""
@@ -55,7 +54,8 @@ class SimulatedRobotNode:
         self.node = node = rclpy.node.Node("simulated_robot")
         self.contract = runtime.declare_contract(node)
         self._declare()
-        config = BrickSortingConfig(bricks=self._bricks) if self._bricks else level_config(self._task, self._level)
+        bricks = (self._bricks, self._bricks) if self._bricks else None
+        config = TaskSetting.of(self._task, self._level, bricks).config
         self.robot = SimulatedRobot(self.contract, self._task, config)
         self._gate = CommandGate(node, self.contract, self._gate_tolerance)
         self._watch = ChunkWatch(node, self.contract, self._policy_periods if self._commander == "policy" else 0)
