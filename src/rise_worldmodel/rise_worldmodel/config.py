@@ -1,107 +1,33 @@
-"""Frozen configurations of codec, dynamics and value. Every dimension of a robot is a field: no default knows one."""
+"""Frozen configurations of dynamics and value. Every dimension of a robot is a field: no default knows one."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
+from rise_worldmodel.codec_config import (
+    CodecConfig,
+    Config,
+    LtxVaeConfig,
+    WanVaeConfig,
+    codec_type,
+    multiple,
+    one_of,
+    positive,
+)
 from rise_worldmodel.errors import ConfigError
 
-ConfigT = TypeVar("ConfigT", bound="Config")
-
-
-@dataclass(frozen=True)
-class Config:
-    """What every configuration can do: to a plain dictionary and back, refusing unknown fields."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls: type[ConfigT], raw: dict[str, Any]) -> ConfigT:
-        known = {field.name: field for field in dataclasses.fields(cls)}
-        unknown = sorted(set(raw) - set(known))
-        if unknown:
-            raise ConfigError(f"{cls.__name__} has no fields {unknown}; it has {sorted(known)}")
-        return cls(**{name: _tuples(value) for name, value in raw.items()})
-
-
-@dataclass(frozen=True)
-class CodecConfig(Config):
-    """Closed-form patch codec (a stand-in for the video VAE where two cores cannot train one).
-
-    Attributes:
-        frames_per_group: frames that one latent covers in time.
-        patch: side of the square patch that one latent covers in space, pixels.
-        channels: numbers per latent.
-        content_channels: numbers that describe a patch of the last context frame; 0 for none.
-        whitening: 0 keeps the variances of the principal components, 1 makes them equal, between: a power.
-    """
-
-    frames_per_group: int = 5
-    patch: int = 16
-    channels: int = 192
-    content_channels: int = 128
-    whitening: float = 0.5
-
-    def __post_init__(self) -> None:
-        _positive(self, "frames_per_group", "patch", "channels")
-        if not 0.0 <= self.whitening <= 1.0:
-            raise ConfigError(f"whitening must be in [0, 1], got {self.whitening}")
-
-    def groups(self, frames: int) -> int:
-        """Latents along time that a clip of `frames` needs."""
-        _multiple("future_frames", frames, "codec.frames_per_group", self.frames_per_group)
-        return frames // self.frames_per_group
-
-    def context_groups(self, frames: int) -> int:
-        """Groups that hold `frames` of context; the last frame is repeated to fill them."""
-        return -(-frames // self.frames_per_group)
-
-
-@dataclass(frozen=True)
-class LtxVaeConfig(Config):
-    """LTX-Video's VAE; its sizes follow from the published config.json.
-
-    Attributes:
-        settings: of diffusers' AutoencoderKLLTXVideo; what is left out has the value of LTX-Video 0.9.
-    """
-
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def channels(self) -> int:
-        return self.settings.get("latent_channels", 128)
-
-    @property
-    def content_channels(self) -> int:
-        """None: the context itself is in the sequence."""
-        return 0
-
-    @property
-    def patch(self) -> int:
-        """Side of the square that one latent covers, pixels."""
-        return self.settings.get("spatial_compression_ratio") or self.settings.get("patch_size", 4) * self._halvings
-
-    @property
-    def frames_per_group(self) -> int:
-        """Frames of every latent but the first of a clip, which covers one."""
-        ratio = self.settings.get("temporal_compression_ratio")
-        return ratio or self.settings.get("patch_size_t", 1) * self._halvings
-
-    @property
-    def _halvings(self) -> int:
-        return 2 ** sum(self.settings.get("spatio_temporal_scaling", (True, True, True, False)))
-
-    def groups(self, frames: int) -> int:
-        """Latents along time that a clip of `frames` needs."""
-        _multiple("future_frames - 1 =", frames - 1, "the VAE's", self.frames_per_group)
-        return 1 + (frames - 1) // self.frames_per_group
-
-    def context_groups(self, frames: int) -> int:
-        """Every context frame is a clip of its own, as in GE-Base."""
-        return frames
+__all__ = [
+    "CodecConfig",
+    "Config",
+    "DynamicsConfig",
+    "LtxVaeConfig",
+    "ValueConfig",
+    "WanVaeConfig",
+    "cosmos_dynamics",
+    "paper_dynamics",
+    "tiny_dynamics",
+    "tiny_value",
+]
 
 
 @dataclass(frozen=True)
@@ -126,6 +52,15 @@ class DynamicsConfig(Config):
         context_noise: standard deviation of the noise on context latents while training.
         context_tokens: whether the motion of the context is a frame group of its own in the sequence, as in GE-Base, or
             (fewer tokens) extra input channels of every future token.
+        condition: what the future is conditioned on beside the context: "actions"; "instruction", as Genie Envisioner
+            publishes GE-Base; "nothing".
+        texts: the instructions whose embeddings by a text encoder the model holds; empty where the instruction is read
+            as hashed words that are trained with it.
+        text_tokens: of the longest of them.
+        text_vocabulary: of hashed words.
+        architecture: of the transformer: "ltx" (GE-Base) or "cosmos" (Cosmos-Predict).
+        patch: side of the square of latents that one token of "cosmos" covers.
+        adaln_rank: width of the low-rank modulation of "cosmos".
         control_maps: whether pictures of the robot where its commands will take it, with all that stands still and no
             objects, are a condition (explicit geometry, named as future work in Sec. VI; GE-Sim projects trajectories).
         caption_channels: width of the tokens that cross-attention reads; 0 for that of the transformer (GE-Base: 4096,
@@ -157,28 +92,43 @@ class DynamicsConfig(Config):
     pure_noise_share: float = 0.25
     context_noise: float = 0.2
     context_tokens: bool = False
+    condition: str = "actions"
+    texts: tuple[str, ...] = ()
+    text_tokens: int = 128
+    text_vocabulary: int = 512
+    architecture: str = "ltx"
+    patch: int = 1
+    adaln_rank: int = 64
     control_maps: bool = False
     motion_weight: float = 0.0
     caption_channels: int = 0
     view_modulation: bool = False
     frame_rate: float = 0.0
     checkpointing: bool = False
-    codec: CodecConfig | LtxVaeConfig = field(default_factory=CodecConfig)
+    codec: CodecConfig | LtxVaeConfig | WanVaeConfig = field(default_factory=CodecConfig)
 
     def __post_init__(self) -> None:
         if isinstance(self.codec, dict):
-            codec: type[Config] = LtxVaeConfig if "settings" in self.codec else CodecConfig
-            object.__setattr__(self, "codec", codec.from_dict(self.codec))
-        _positive(self, "views", "height", "width", "action_dim", "chunk_size", "future_frames", "context_frames")
-        _positive(self, "heads", "head_dim", "layers", "cross_view_every")
-        _multiple("height", self.height, "codec.patch", self.codec.patch)
-        _multiple("width", self.width, "codec.patch", self.codec.patch)
+            object.__setattr__(self, "codec", codec_type(self.codec).from_dict(self.codec))
+        positive(self, "views", "height", "width", "action_dim", "chunk_size", "future_frames", "context_frames")
+        positive(self, "heads", "head_dim", "layers", "cross_view_every")
+        multiple("height", self.height, "codec.patch", self.codec.patch)
+        multiple("width", self.width, "codec.patch", self.codec.patch)
         self.codec.groups(self.future_frames)
-        _multiple("chunk_size", self.chunk_size, "future_frames", self.future_frames)
+        multiple("chunk_size", self.chunk_size, "future_frames", self.future_frames)
         if self.control_maps and not self.codec.content_channels:
             raise ConfigError("control_maps are encoded as content: codec.content_channels must not be 0")
-        if self.prediction not in ("clean", "velocity"):
-            raise ConfigError(f"prediction must be 'clean' or 'velocity', got {self.prediction!r}")
+        one_of("prediction", self.prediction, ("clean", "velocity"))
+        one_of("condition", self.condition, ("actions", "instruction", "nothing"))
+        one_of("architecture", self.architecture, ("ltx", "cosmos"))
+        if self.use_state and self.condition != "actions":
+            raise ConfigError(f"condition {self.condition!r} goes without the joint state: use_state must be off")
+        if self.control_maps and self.condition != "actions":
+            raise ConfigError(f"condition {self.condition!r} goes without control_maps, which draw the actions")
+        if self.texts and self.condition != "instruction":
+            raise ConfigError(f"texts are embedded for condition 'instruction', not {self.condition!r}")
+        if self.architecture == "cosmos" and (self.grid[0] % self.patch or self.grid[1] % self.patch):
+            raise ConfigError(f"a grid of {self.grid} latents cannot be divided into patches of {self.patch}")
         if not 0.0 <= self.pure_noise_share <= 1.0:
             raise ConfigError(f"pure_noise_share must be in [0, 1], got {self.pure_noise_share}")
 
@@ -248,7 +198,7 @@ class ValueConfig(Config):
     auxiliary_dim: int = 0
 
     def __post_init__(self) -> None:
-        _positive(self, "views", "height", "width", "feature_dim", "hidden")
+        positive(self, "views", "height", "width", "feature_dim", "hidden")
         if len(self.encoder_of_view) != self.views:
             raise ConfigError(f"encoder_of_view names {len(self.encoder_of_view)} views, expected {self.views}")
         if set(self.encoder_of_view) != set(range(len(self.full_resolution))):
@@ -275,23 +225,20 @@ def paper_dynamics(
     )  # fmt: skip
 
 
+def cosmos_dynamics(
+    action_dim: int, *, views: int = 3, chunk_size: int = 50, future_frames: int = 25, vae: WanVaeConfig | None = None
+) -> DynamicsConfig:
+    """Cosmos-Predict2.5 2B on Wan's VAE: views side by side, action tokens where it read those of the prompt."""
+    return DynamicsConfig(
+        views, 192, 256, action_dim, chunk_size, future_frames,
+        heads=16, head_dim=128, layers=28, learned_positions=False, prediction="velocity", pure_noise_share=0.0,
+        context_tokens=True, caption_channels=1024, architecture="cosmos", patch=2, adaln_rank=256,
+        checkpointing=True, codec=vae or WanVaeConfig(),
+    )  # fmt: skip
+
+
 def tiny_value(*, views: int = 3, auxiliary_dim: int = 0) -> ValueConfig:
     """Value model of the preset `tiny`: the first view seen at full resolution, the others share one encoder."""
     others = (1,) * (views - 1)
     resolution = (True, False) if others else (True,)
     return ValueConfig(views, 48, 64, (0, *others), resolution, auxiliary_dim=auxiliary_dim)
-
-
-def _positive(config: Config, *names: str) -> None:
-    for name in names:
-        if getattr(config, name) < 1:
-            raise ConfigError(f"{type(config).__name__}.{name} must be at least 1, got {getattr(config, name)}")
-
-
-def _multiple(name: str, value: int, of_name: str, of: int) -> None:
-    if value % of:
-        raise ConfigError(f"{name} {value} must be a multiple of {of_name} {of}")
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

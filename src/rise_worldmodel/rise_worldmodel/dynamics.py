@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from rise_worldmodel import flow_matching
-from rise_worldmodel.action_encoder import ActionEncoder
+from rise_worldmodel.action_encoder import ENCODERS
 from rise_worldmodel.codec import PatchPcaCodec
-from rise_worldmodel.config import CodecConfig, DynamicsConfig
+from rise_worldmodel.config import CodecConfig, DynamicsConfig, LtxVaeConfig, WanVaeConfig
+from rise_worldmodel.cosmos import CosmosBackbone, cosmos_key
 from rise_worldmodel.errors import ShapeError
 from rise_worldmodel.latent_codec import Context, LatentCodec
 from rise_worldmodel.ltx_vae import LtxVaeCodec
 from rise_worldmodel.pretrained import KeyReport, load_pretrained
 from rise_worldmodel.transformer import MultiViewTransformer
+from rise_worldmodel.wan_vae import WanVaeCodec
 
 
 class MultiViewDynamics(nn.Module):
@@ -30,29 +32,15 @@ class MultiViewDynamics(nn.Module):
     def __init__(self, config: DynamicsConfig) -> None:
         super().__init__()
         self.config = config
-        rows, columns = config.grid
         codec = config.codec
-        self.codec: LatentCodec = PatchPcaCodec(codec) if isinstance(codec, CodecConfig) else LtxVaeCodec(codec)
+        self.codec: LatentCodec = new_codec(codec)
         caption_channels = config.caption_channels or config.dim
-        self.actions = ActionEncoder(config, token_dim=caption_channels)
+        self.actions = ENCODERS[config.condition](config, token_dim=caption_channels)
         self.context_groups = config.context_groups if config.context_tokens else 0
         motion = 0 if config.context_tokens else codec.channels * config.context_groups
         map_channels = 2 * codec.content_channels if config.control_maps else 0
-        self.transformer = MultiViewTransformer(
-            in_channels=codec.channels + codec.content_channels + motion + map_channels,
-            out_channels=codec.channels,
-            num_attention_heads=config.heads,
-            attention_head_dim=config.head_dim,
-            num_layers=config.layers,
-            caption_channels=caption_channels,
-            views=config.views,
-            cross_view_every=config.cross_view_every,
-            view_modulation=config.view_modulation,
-            rotary=config.rope,
-            rotary_scale=config.rotary_scale,
-            positions=(self.context_groups + config.future_groups, rows * columns)
-            if config.learned_positions
-            else None,
+        self.transformer = new_transformer(
+            config, codec.channels + codec.content_channels + motion + map_channels, caption_channels
         )
         if config.checkpointing:
             self.transformer.enable_gradient_checkpointing()
@@ -70,14 +58,16 @@ class MultiViewDynamics(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.transformer.proj_in.weight.device
+        return next(self.transformer.parameters()).device
 
     def load_transformer(self, path: Path) -> KeyReport:
-        """Weights of GE-Base; the action encoder is ours. Raises CheckpointError on any misfit."""
+        """Weights of GE-Base or Cosmos; the action encoder is ours. Raises CheckpointError on any misfit."""
+        if isinstance(self.transformer, CosmosBackbone):
+            return load_pretrained(self.transformer.model, path, cosmos_key)
         return load_pretrained(self.transformer, path, ge_base_key)
 
     def load_vae(self, path: Path) -> KeyReport:
-        """Weights of LTX-Video's VAE. Raises CheckpointError on any misfit."""
+        """Weights of LTX-Video's or Wan's VAE. Raises CheckpointError on any misfit."""
         assert isinstance(self.codec, LtxVaeCodec)
         return self.codec.load_published(path)
 
@@ -119,7 +109,8 @@ class MultiViewDynamics(nn.Module):
         Args:
             context: (B, C, V, H, W, 3) uint8.
             future: (B, F, V, H, W, 3) uint8, or its latents (B, V, G, N, channels) from `encode_future`.
-            actions: (B, K, A) float32, normalised. state: (B, A) float32, normalised alike, where the config uses it.
+            actions: (B, K, A) float32, normalised; with condition "instruction" the words of `text.instruction_numbers`
+                (B, L) instead. state: (B, A) float32, normalised alike, where the config uses it.
             maps: (B, G + 1, V, H, W, 3) uint8 control maps at `config.map_steps`, where the config asks for them.
             generator: of noise and noise levels.
 
@@ -194,7 +185,14 @@ class MultiViewDynamics(nn.Module):
         return None if tensor is None else tensor.to(self.device)
 
     def _network(
-        self, noisy: Tensor, level: Tensor, given: Context, maps: Tensor | None, embedding: Tensor, tokens: Tensor
+        self,
+        noisy: Tensor,
+        level: Tensor,
+        given: Context,
+        maps: Tensor | None,
+        embedding: Tensor,
+        tokens: Tensor,
+        mask: Tensor | None = None,
     ) -> Tensor:
         """Output for the future groups (B, V, G, N, channels); context groups are clean (level 0)."""
         past = self.context_groups
@@ -210,7 +208,7 @@ class MultiViewDynamics(nn.Module):
             channels.append(torch.cat([present, maps], dim=2) if past else maps)
         levels = level[:, None].repeat(1, groups)
         levels[:, :past] = 0.0
-        output = self.transformer(torch.cat(channels, -1), tokens, 1000.0 * levels, embedding, self.config.grid)
+        output = self.transformer(torch.cat(channels, -1), tokens, 1000.0 * levels, embedding, self.config.grid, mask)
         output = output[:, :, past:]
         if self.drawn is not None:
             output = output + self.drawn(maps)
@@ -228,7 +226,7 @@ class MultiViewDynamics(nn.Module):
         if tuple(context.shape) != frames or context.dtype != torch.uint8:
             raise ShapeError(f"context must be {frames} uint8, got {tuple(context.shape)} {context.dtype}")
         chunk = (batch, config.chunk_size, config.action_dim)
-        if tuple(actions.shape) != chunk:
+        if config.condition != "instruction" and tuple(actions.shape) != chunk:
             raise ShapeError(f"actions must be {chunk}, got {tuple(actions.shape)}")
         if (state is not None) != config.use_state:
             raise ShapeError(f"use_state is {config.use_state}, but state is {'absent' if state is None else 'given'}")
@@ -241,6 +239,37 @@ class MultiViewDynamics(nn.Module):
             raise ShapeError(f"maps must be {shown} uint8, got {tuple(maps.shape)} {maps.dtype}")
         if state is not None and tuple(state.shape) != (batch, config.action_dim):
             raise ShapeError(f"state must be {(batch, config.action_dim)}, got {tuple(state.shape)}")
+
+
+def new_codec(config: CodecConfig | LtxVaeConfig | WanVaeConfig) -> LatentCodec:
+    """The codec of a configuration."""
+    if isinstance(config, CodecConfig):
+        return PatchPcaCodec(config)
+    return WanVaeCodec(config) if isinstance(config, WanVaeConfig) else LtxVaeCodec(config)
+
+
+def new_transformer(
+    config: DynamicsConfig, in_channels: int, caption_channels: int
+) -> MultiViewTransformer | CosmosBackbone:
+    """The network of a configuration, with fresh weights."""
+    if config.architecture == "cosmos":
+        return CosmosBackbone(config, in_channels, caption_channels)
+    rows, columns = config.grid
+    groups = config.future_groups + (config.context_groups if config.context_tokens else 0)
+    return MultiViewTransformer(
+        in_channels=in_channels,
+        out_channels=config.codec.channels,
+        num_attention_heads=config.heads,
+        attention_head_dim=config.head_dim,
+        num_layers=config.layers,
+        caption_channels=caption_channels,
+        views=config.views,
+        cross_view_every=config.cross_view_every,
+        view_modulation=config.view_modulation,
+        rotary=config.rope,
+        rotary_scale=config.rotary_scale,
+        positions=(groups, rows * columns) if config.learned_positions else None,
+    )
 
 
 def ge_base_key(key: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKLLTXVideo
@@ -25,7 +26,11 @@ class LtxVaeCodec(LatentCodec):
     def __init__(self, config: LtxVaeConfig) -> None:
         super().__init__()
         self.config = config
-        self.vae = AutoencoderKLLTXVideo.from_config(dict(config.settings)).eval().requires_grad_(False)
+        self.vae = self._build(dict(config.settings)).eval().requires_grad_(False)
+
+    @staticmethod
+    def _build(settings: dict[str, Any]) -> Any:
+        return AutoencoderKLLTXVideo.from_config(settings)
 
     def train(self, mode: bool = True) -> LtxVaeCodec:
         """Stays as it is: the VAE is not trained."""
@@ -54,12 +59,21 @@ class LtxVaeCodec(LatentCodec):
     def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
         batch, views = latents.shape[:2]
         volume = to_grid(latents, grid).permute(0, 2, 5, 1, 3, 4).flatten(0, 1)  # (B*V, C, G, h, w)
+        video = self._decode(volume)
+        pixels = ((video.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return pixels.unflatten(0, (batch, views)).permute(0, 3, 1, 4, 5, 2)
+
+    def _normalized(self, latents: Tensor) -> Tensor:
+        """(N, C, G, h, w) of the VAE -> about standard normal, as the published transformer knows them."""
+        scale = self.vae.config.scaling_factor / self._per_channel(self.vae.latents_std)
+        return (latents - self._per_channel(self.vae.latents_mean)) * scale
+
+    def _decode(self, volume: Tensor) -> Tensor:
+        """Normalised (N, C, G, h, w) -> video (N, 3, F, H, W) in [-1, 1]."""
         vae = self.vae
         volume = volume.to(vae.dtype) * self._per_channel(vae.latents_std) / vae.config.scaling_factor
         clean = torch.zeros(len(volume), device=volume.device) if vae.config.timestep_conditioning else None
-        video = vae.decode(volume + self._per_channel(vae.latents_mean), clean, return_dict=False)[0]
-        pixels = ((video.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        return pixels.unflatten(0, (batch, views)).permute(0, 3, 1, 4, 5, 2)
+        return vae.decode(volume + self._per_channel(vae.latents_mean), clean, return_dict=False)[0]
 
     def _encode(self, frames: Tensor) -> Tensor:
         """(B, F, V, H, W, 3) uint8 -> (B, G, V, h, w, C) normalised."""
@@ -70,9 +84,7 @@ class LtxVaeCodec(LatentCodec):
             )
         vae, batch, views = self.vae, frames.shape[0], frames.shape[2]
         video = frames.permute(0, 2, 5, 1, 3, 4).flatten(0, 1).to(vae.dtype) / 127.5 - 1.0
-        latents = vae.encode(video).latent_dist.mode()
-        scale = vae.config.scaling_factor / self._per_channel(vae.latents_std)
-        latents = (latents - self._per_channel(vae.latents_mean)) * scale
+        latents = self._normalized(vae.encode(video).latent_dist.mode())
         return latents.float().unflatten(0, (batch, views)).permute(0, 3, 1, 4, 5, 2)
 
     @staticmethod
@@ -81,7 +93,7 @@ class LtxVaeCodec(LatentCodec):
 
     @property
     def pixel_weight(self) -> Tensor:
-        return torch.ones_like(self.vae.latents_std)
+        return torch.ones(self.config.channels, device=self.vae.device)
 
     @property
     def numbers_per_latent(self) -> int:
@@ -89,12 +101,17 @@ class LtxVaeCodec(LatentCodec):
 
 
 def vae_config(directory: str | Path) -> LtxVaeConfig:
-    """Configuration of a published VAE from its config.json. Raises CheckpointError where it is not LTX-Video's."""
+    """Configuration of LTX-Video's VAE from its config.json. Raises CheckpointError where it is another's."""
+    return LtxVaeConfig(vae_settings(directory, AutoencoderKLLTXVideo.__name__, "LTX-Video"))
+
+
+def vae_settings(directory: str | Path, expected: str, whose: str) -> dict[str, Any]:
+    """What the config.json of a published VAE sets. Raises CheckpointError where it is not of class `expected`."""
     path = Path(directory) / "config.json"
     try:
         settings = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}; expected the folder `vae` of LTX-Video") from error
-    if settings.get("_class_name") != AutoencoderKLLTXVideo.__name__:
-        raise CheckpointError(f"{path} describes {settings.get('_class_name')!r}, expected AutoencoderKLLTXVideo")
-    return LtxVaeConfig({name: value for name, value in settings.items() if not name.startswith("_")})
+        raise CheckpointError(f"cannot read {path}: {error}; expected the folder `vae` of {whose}") from error
+    if settings.get("_class_name") != expected:
+        raise CheckpointError(f"{path} describes {settings.get('_class_name')!r}, expected {expected}")
+    return {name: value for name, value in settings.items() if not name.startswith("_")}

@@ -10,7 +10,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from rise_worldmodel.errors import ConfigError
+
 PADDING = 0
+
+
+def instruction_numbers(instructions: Sequence[str], texts: tuple[str, ...], vocabulary: int) -> Tensor:
+    """What dynamics conditioned on an instruction read: (B, 1) its place among `texts`, or (B, L) hashed words.
+
+    Raises:
+        ConfigError: `texts` lack an instruction.
+    """
+    if not texts:
+        return hashed_words(instructions, vocabulary)
+    if unknown := sorted(set(instructions) - set(texts)):
+        raise ConfigError(f"this model has no embedding of {unknown}; it was trained on {list(texts)}")
+    return torch.tensor([[texts.index(text)] for text in instructions])
 
 
 def hashed_words(instructions: Sequence[str], vocabulary: int) -> Tensor:

@@ -54,8 +54,11 @@ class MultiViewBlock(LTXVideoTransformerBlock):
         encoder_hidden_states: Tensor,
         modulation: Tensor,
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+        encoder_attention_mask: Tensor | None = None,
     ) -> Tensor:
-        """hidden_states (B*V, T, N, d); encoder_hidden_states (B, L', d); modulation (B*V, T, 6*d)."""
+        """hidden_states (B*V, T, N, d); encoder_hidden_states (B, L', d) and its mask (B, 1, 1, L'); modulation
+        (B*V, T, 6*d).
+        """
         shape = hidden_states.shape
         table = self.scale_shift_table.to(hidden_states.dtype)
         values = (table + modulation.unflatten(-1, (6, -1)))[:, :, None]  # (B*V, T, 1, 6, d)
@@ -63,7 +66,11 @@ class MultiViewBlock(LTXVideoTransformerBlock):
         normed = torch.addcmul(shift_a, _rms(self.norm1, hidden_states), 1 + scale_a)
         mixed = self.attn1(normed.flatten(1, 2), image_rotary_emb=image_rotary_emb)
         hidden_states = torch.addcmul(hidden_states, mixed.view(shape), gate_a)
-        crossed = self.attn2(hidden_states.flatten(1, 2), encoder_hidden_states=encoder_hidden_states)
+        crossed = self.attn2(
+            hidden_states.flatten(1, 2),
+            encoder_hidden_states=encoder_hidden_states,
+            attention_mask=encoder_attention_mask,
+        )
         hidden_states = hidden_states + crossed.view(shape)
         normed = torch.addcmul(shift_m, _rms(self.norm2, hidden_states), 1 + scale_m)
         return torch.addcmul(hidden_states, self.ff(normed), gate_m)
@@ -127,6 +134,7 @@ class MultiViewTransformer(LTXVideoTransformer3DModel):
         timestep: Tensor,
         frame_embedding: Tensor,
         grid: tuple[int, int],
+        encoder_attention_mask: Tensor | None = None,
         **_: Any,
     ) -> Tensor:
         """One evaluation of the network.
@@ -136,6 +144,7 @@ class MultiViewTransformer(LTXVideoTransformer3DModel):
             encoder_hidden_states: (B, L', caption_channels), seen by every token.
             timestep: (B, T) noise level times 1000 of every frame group.
             frame_embedding: (B, T, d) condition of every frame group, added to its timestep embedding.
+            encoder_attention_mask: (B, L') bool, False for padding; None where all tokens count.
 
         Returns:
             (B, V, T, N, out_channels).
@@ -151,11 +160,12 @@ class MultiViewTransformer(LTXVideoTransformer3DModel):
         condition = self._condition(timestep, hidden.dtype).view(batch, 1, groups, -1) + frame_embedding[:, None]
         condition, modulation = self._modulation(condition)
         tokens = self.caption_projection(encoder_hidden_states)
+        mask = None if encoder_attention_mask is None else encoder_attention_mask[:, None, None]
         for block in self.transformer_blocks:
             if self.gradient_checkpointing and torch.is_grad_enabled():
-                hidden = self._gradient_checkpointing_func(block, hidden, tokens, modulation, frequencies)
+                hidden = self._gradient_checkpointing_func(block, hidden, tokens, modulation, frequencies, mask)
             else:
-                hidden = block(hidden, tokens, modulation, frequencies)
+                hidden = block(hidden, tokens, modulation, frequencies, mask)
         shift, scale = (self.scale_shift_table + condition[:, :, None]).unbind(2)
         hidden = torch.addcmul(shift[:, :, None], self.norm_out(hidden), 1 + scale[:, :, None])
         return self.proj_out(hidden).unflatten(0, (batch, views))

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+from diffusers import AutoencoderKLLTXVideo, AutoencoderKLWan, LTXVideoTransformer3DModel
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rise_worldmodel.config import DynamicsConfig, LtxVaeConfig, paper_dynamics
+from rise_worldmodel.config import DynamicsConfig, LtxVaeConfig, WanVaeConfig, cosmos_dynamics, paper_dynamics
 from rise_worldmodel.pi05.config import Pi05Config
 
 VISION = "paligemma_with_expert.paligemma.model.vision_tower.vision_model."
@@ -162,5 +162,32 @@ def write_vae(directory: Path) -> AutoencoderKLLTXVideo:
     vae.latents_std.copy_(torch.linspace(0.5, 2, 8))
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKLLTXVideo", **TINY_VAE}))
+    save_file(vae.state_dict(), directory / "diffusion_pytorch_model.safetensors")
+    return vae
+
+
+TINY_WAN: dict[str, object] = {
+    "base_dim": 8,
+    "z_dim": 4,
+    "dim_mult": [1, 1, 1, 1],
+    "num_res_blocks": 1,
+    "latents_mean": [0.1, -0.2, 0.3, 0.0],
+    "latents_std": [1.0, 2.0, 0.5, 1.5],
+}
+"""Wan 2.1's VAE at small width; its ratios (4 frames, 8x8 pixels) are the published ones."""
+
+
+def tiny_cosmos_dynamics() -> DynamicsConfig:
+    """Cosmos-Predict2.5's layout at small width: two blocks, two views of 16x32, five future frames."""
+    config = cosmos_dynamics(3, views=2, chunk_size=10, future_frames=5, vae=WanVaeConfig(TINY_WAN))
+    small = {"height": 16, "width": 32, "heads": 2, "head_dim": 16, "layers": 2, "caption_channels": 12}
+    return dataclasses.replace(config, context_frames=2, adaln_rank=8, **small)
+
+
+def write_wan(directory: Path) -> AutoencoderKLWan:
+    """The folder `vae` of Cosmos-Predict2.5."""
+    vae = AutoencoderKLWan.from_config(TINY_WAN).eval()
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKLWan", **TINY_WAN}))
     save_file(vae.state_dict(), directory / "diffusion_pytorch_model.safetensors")
     return vae

@@ -106,7 +106,7 @@ def test_a_still_future_has_little_loss_weight_when_motion_is_weighted() -> None
         ({"height": 20}, "height 20 must be a multiple"),
         ({"future_frames": 9}, "multiple of codec.frames_per_group"),
         ({"chunk_size": 15}, "chunk_size 15 must be a multiple of future_frames"),
-        ({"prediction": "noise"}, "'clean' or 'velocity'"),
+        ({"prediction": "noise"}, "one of 'clean', 'velocity'"),
     ],
 )
 def test_contradicting_configurations_are_refused(change: dict, message: str) -> None:
