@@ -17,21 +17,30 @@ from rise_learning.errors import ConfigError, RiseLearningError
 ArgsT = TypeVar("ArgsT")
 
 
-def parse(from_preset: Callable[[str], ArgsT], presets: tuple[str, ...], argv: list[str] | None = None) -> ArgsT:
+def parse(
+    from_preset: Callable[..., ArgsT],
+    presets: tuple[str, ...],
+    argv: list[str] | None = None,
+    **choices: tuple[str, ...],
+) -> ArgsT:
     """Parse flags whose defaults are those of `--preset`.
 
     Args:
-        from_preset: name of a preset -> instance of the command's frozen dataclass.
+        from_preset: name of a preset (and of each of `choices`) -> instance of the command's frozen dataclass.
         presets: the valid names.
+        choices: valid values of further flags that decide the defaults, the default value first.
     """
+    known = {"preset": presets, **choices}
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default=presets[0])
-    name = first.parse_known_args(argv)[0].preset
-    if name not in presets:
-        near = difflib.get_close_matches(name, presets, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"no preset {name!r}{hint} There are: {', '.join(presets)}")
-    default = from_preset(name)
+    for flag, names in known.items():
+        first.add_argument(f"--{flag}", default=names[0])
+    chosen = vars(first.parse_known_args(argv)[0])
+    for flag, names in known.items():
+        if chosen[flag] not in names:
+            near = difflib.get_close_matches(chosen[flag], names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"no {flag} {chosen[flag]!r}{hint} There are: {', '.join(names)}")
+    default = from_preset(chosen.pop("preset"), **chosen)
     return tyro.cli(type(default), default=default, args=argv, description=sys.modules["__main__"].__doc__)
 
 

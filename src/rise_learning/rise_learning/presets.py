@@ -28,21 +28,67 @@ class Pi05Backbone(ValueBackbone):
 class DynamicsModel:
     """The dynamics that two CPU cores can train: patches coded in closed form, a small transformer."""
 
+    heads: int = 4
+    head_dim: int = 32
+    layers: int = 4
+    patch: int = 16
+    """Side of the square that one latent covers, pixels."""
+    channels: int = 192
+    """Numbers per latent."""
+
+
+@dataclass(frozen=True)
+class GenieEnvisionerModel(DynamicsModel):
+    """Genie Envisioner as published, small: no actions, no control maps; memory frames and the instruction's words."""
+
+
+@dataclass(frozen=True)
+class CosmosModel(DynamicsModel):
+    """Cosmos-Predict, small: views side by side, actions as tokens in place of the prompt's."""
+
 
 @dataclass(frozen=True)
 class GeBaseModel(DynamicsModel):
     """GE-Base on LTX-Video 2B with its VAE."""
 
-    ge_base: str = ""
-    """Local safetensors file or directory of GE-Base; `random` begins without."""
-    vae: str = ""
-    """Local folder `vae` of LTX-Video, with its config.json."""
     heads: int = 32
     head_dim: int = 64
     layers: int = 28
     caption_channels: int = 4096
     checkpointing: bool = True
     """Recompute activations in the backward pass."""
+    ge_base: str = ""
+    """Local safetensors file or directory of GE-Base; `random` begins without."""
+    vae: str = ""
+    """Local folder `vae` of LTX-Video, with its config.json."""
+
+
+@dataclass(frozen=True)
+class PublishedGenieEnvisionerModel(GeBaseModel):
+    """Genie Envisioner as published, with its weights."""
+
+    text_encoder: str = ""
+    """Local directory with text_encoder/ of LTX-Video and tokenizer/tokenizer.json of T5; `random` reads hashed words
+    instead."""
+
+
+@dataclass(frozen=True)
+class PublishedCosmosModel(DynamicsModel):
+    """Cosmos-Predict2.5 2B on Wan's VAE, with its weights."""
+
+    heads: int = 16
+    head_dim: int = 128
+    layers: int = 28
+    caption_channels: int = 1024
+    checkpointing: bool = True
+    cosmos: str = ""
+    """Local safetensors file or directory of the transformer in diffusers' layout; `random` begins without."""
+    vae: str = ""
+    """Local folder `vae` of Cosmos-Predict2.5, with its config.json."""
+
+
+ARCHITECTURES = ("rise", "genie_envisioner", "cosmos")
+"""Ours, and the peers of Table V."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +101,12 @@ class ValueTraining:
     discount: float = 0.995
     failure_reward: float = -1.0
     """Terminal reward of a failure; success is +1 (`released`: -0.6)."""
+    terminal_frames: int = 1
+    """Last frames of an episode whose TD target is the terminal reward (`released`: 10)."""
+    averaged_target: bool = False
+    """TD bootstraps from the average of the weights (loop.ema_decay) instead of the weights (`released`)."""
+    td_bounds: tuple[float, float] | None = None
+    """TD targets are clamped to this range (`released`: -1 to 1)."""
     td_weight: float = 1.0
     auxiliary_weight: float = 0.3
     """Weight of the rubric-state loss, where bags hold rubric events; 0 leaves it out."""
@@ -70,8 +122,6 @@ class DynamicsTraining:
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=1500, batch_size=8, learning_rate=1.5e-3, ema_decay=0.99)
     )
-    control_maps: bool = True
-    """Condition on drawn control maps where the cell of the contract is known (the simulated one)."""
     tasks_per_batch: int = 2
     """Task-centric batching: every batch comes from this many tasks; 0 mixes all."""
     held_out: float = 0.1
@@ -168,6 +218,17 @@ PRESETS = {
     "paper": paper(),
 }
 PRESET_NAMES = tuple(PRESETS)
+
+
+def peer_model(ours: DynamicsModel, architecture: str) -> DynamicsModel:
+    """The model of `architecture` at the size of `ours`. Raises ConfigError for an unknown one."""
+    if architecture == "rise":
+        return ours
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(f"no architecture {architecture!r}; there are: {', '.join(ARCHITECTURES)}")
+    if isinstance(ours, GeBaseModel):
+        return PublishedCosmosModel() if architecture == "cosmos" else PublishedGenieEnvisionerModel()
+    return (CosmosModel if architecture == "cosmos" else GenieEnvisionerModel)(**vars(ours))
 
 
 def get_preset(name: str) -> Preset:

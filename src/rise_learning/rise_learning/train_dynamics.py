@@ -1,6 +1,8 @@
 """Train the action-conditioned multi-view dynamics model from bags (Sec. III-A, XI-B); it goes to OUT/dynamics.
 
-Starts from the pre-trained base that ships with the project where it fits the contract; --base none: from scratch.
+Starts from the pre-trained base that ships with the project where it fits contract and model, or from that of --base;
+pre-training is this command, too, on the bags of many tasks (docs/guide.md). --architecture trains a peer of Table V on
+the same data. Ablations: --no-pretrain, --no-task-centric, --no-actions, --no-control-maps.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import dataclasses
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,22 +22,26 @@ from rise_learning import cli
 from rise_learning.data.dynamics_inputs import DynamicsInputs, Told
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
-from rise_learning.errors import DataError
-from rise_learning.presets import PRESET_NAMES, DynamicsModel, DynamicsTraining, GeBaseModel, get_preset
+from rise_learning.errors import ConfigError, DataError
+from rise_learning.presets import (
+    ARCHITECTURES,
+    PRESET_NAMES,
+    DynamicsModel,
+    DynamicsTraining,
+    get_preset,
+    peer_model,
+)
 from rise_learning.training import distributed
 from rise_learning.training.base import find_base
+from rise_learning.training.dynamics_models import new_model, small_config
 from rise_learning.training.loop import Trainer, step_seed
-from rise_learning.training.published import published_directory
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import save_trained
-from rise_robot.core.contract import Contract
-from rise_robot.sim.control_maps import can_draw
 from rise_worldmodel.batching import TaskCentricSampler
-from rise_worldmodel.config import DynamicsConfig, LtxVaeConfig, paper_dynamics
 from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.ltx_vae import vae_config
 from rise_worldmodel.metrics import dynamics_report
 
+Architecture = Literal["rise", "genie_envisioner", "cosmos"]
 logger = logging.getLogger(__name__)
 
 
@@ -47,15 +54,38 @@ class Args:
     out: Path = tyro.MISSING
     """Run directory; the model goes to OUT/dynamics."""
     preset: str = "tiny"
+    architecture: Architecture = "rise"
+    """Ours, or a peer of Table V: Genie Envisioner as published (no actions), Cosmos-Predict."""
     base: str = "auto"
     """Pre-trained dynamics to start from: auto (the shipped one where it fits), none, or a directory."""
+    pretrain: bool = True
+    """Start from --base; without it from scratch (or, at the paper's size, from the published weights alone)."""
+    task_centric: bool = True
+    """Every batch from few tasks (--training.tasks-per-batch); without it all tasks are mixed."""
+    actions: bool = True
+    """Condition on actions through our action encoder; without it on the context frames alone."""
+    control_maps: bool = True
+    """Condition on drawn control maps where the cell of the contract is known (the simulated one)."""
     seed: int = 0
     threads: int = 2
     training: DynamicsTraining = dataclasses.field(default_factory=DynamicsTraining)
 
     @classmethod
-    def from_preset(cls, name: str) -> Args:
-        return cls(preset=name, training=get_preset(name).dynamics)
+    def from_preset(cls, name: str, architecture: Architecture = "rise") -> Args:
+        training = get_preset(name).dynamics
+        training = dataclasses.replace(training, model=peer_model(training.model, architecture))
+        return cls(preset=name, architecture=architecture, training=training)
+
+    @property
+    def ablations(self) -> tuple[str, ...]:
+        """Flags that take something away, as on the command line."""
+        off = {
+            "--no-pretrain": self.pretrain,
+            "--no-task-centric": self.task_centric,
+            "--no-actions": self.actions,
+            "--no-control-maps": self.control_maps,
+        }
+        return tuple(flag for flag, kept in off.items() if not kept)
 
 
 class DynamicsObjective:
@@ -66,9 +96,8 @@ class DynamicsObjective:
         self.complete = complete_chunks(episodes)
         tasks = [episodes.episodes[number].task for number in episodes.episode_of[self.complete]]
         settings = args.training
-        self.sampler = TaskCentricSampler(
-            tasks, settings.loop.local_batch_size, tasks_per_batch=settings.tasks_per_batch, seed=args.seed
-        )
+        each = settings.tasks_per_batch if args.task_centric else 0
+        self.sampler = TaskCentricSampler(tasks, settings.loop.local_batch_size, tasks_per_batch=each, seed=args.seed)
 
     def __call__(self, step: int) -> dict[str, Tensor]:
         g = self.complete[self.sampler.batch(distributed.draw_number(step))]
@@ -92,7 +121,11 @@ def clip(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> tuple[T
     return (
         torch.from_numpy(episodes.context(g, contract.context_frames)),
         torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]),
-        inputs(torch.from_numpy(episodes.state[episodes.step_of[g]]), torch.from_numpy(episodes.chunk(g))),
+        inputs(
+            torch.from_numpy(episodes.state[episodes.step_of[g]]),
+            torch.from_numpy(episodes.chunk(g)),
+            [episodes.episodes[number].instruction for number in episodes.episode_of[g]],
+        ),
     )
 
 
@@ -102,58 +135,40 @@ def new_dynamics(
     seed: int,
     choice: DynamicsModel | None = None,
     *,
+    actions: bool = True,
     control_maps: bool = True,
 ) -> tuple[MultiViewDynamics, DynamicsInputs]:
     """Dynamics for the contract of `episodes`, with codec and conditions fitted to them, or published weights.
 
     Args:
-        control_maps: where the cell of the contract is known; published dynamics go without.
+        choice, actions, control_maps: as for `new_model`.
     """
     contract = episodes.contract
     torch.manual_seed(seed)
-    if isinstance(choice, GeBaseModel):
-        model = published_dynamics(choice, contract, image_size)
-    else:
-        model = MultiViewDynamics(
-            DynamicsConfig(
-                views=len(contract.cameras),
-                height=image_size[0],
-                width=image_size[1],
-                action_dim=contract.action_dim,
-                chunk_size=contract.chunk_size,
-                future_frames=contract.frames_per_chunk,
-                context_frames=contract.context_frames,
-                control_maps=control_maps and can_draw(contract),
-            )
-        )
+    choice = choice or DynamicsModel()
+    texts = sorted(set(episodes.instructions))
+    model = new_model(choice, contract, image_size, texts, actions=actions, control_maps=control_maps)
     inputs = DynamicsInputs.fit(episodes, model.config)
     g = np.random.default_rng(seed).permutation(complete_chunks(episodes))[:512]
     model.fit_codec(torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]))
     return model, inputs
 
 
-def published_dynamics(choice: GeBaseModel, contract: Contract, image_size: tuple[int, int]) -> MultiViewDynamics:
-    """GE-Base and LTX-Video's VAE, from the directories that `choice` names. Raises ConfigError or CheckpointError."""
-    weights = published_directory(choice.ge_base, "--training.model.ge-base", "GE-Base (Genie Envisioner)")
-    vae = published_directory(choice.vae, "--training.model.vae", "the folder `vae` of LTX-Video")
-    config = paper_dynamics(
-        contract.action_dim,
-        views=len(contract.cameras),
-        chunk_size=contract.chunk_size,
-        future_frames=contract.frames_per_chunk,
-        vae=LtxVaeConfig() if vae is None else vae_config(vae),
-    )
-    sizes = {
-        name: getattr(choice, name) for name in ("heads", "head_dim", "layers", "caption_channels", "checkpointing")
-    }
-    config = dataclasses.replace(
-        config, height=image_size[0], width=image_size[1], context_frames=contract.context_frames, **sizes
-    )
-    model = MultiViewDynamics(config)
-    for directory, load in ((weights, model.load_transformer), (vae, model.load_vae)):
-        if directory is not None:
-            logger.info("%s: %s", directory, load(directory))
-    return model
+def starting_point(
+    args: Args, episodes: EpisodeSet, size: tuple[int, int]
+) -> tuple[MultiViewDynamics, DynamicsInputs, bool]:
+    """The base, where one is wanted and of the kind that the flags ask for, else a new model; and whether it is a base.
+
+    Raises:
+        ConfigError: the directory of --base holds another kind, or --no-pretrain contradicts it.
+    """
+    if not args.pretrain and args.base not in ("auto", "none"):
+        raise ConfigError(f"--no-pretrain and --base {args.base} contradict each other; leave one of them out")
+    choice, contract = args.training.model, episodes.contract
+    chosen = {"actions": args.actions, "control_maps": args.control_maps}
+    wanted = small_config(choice, contract, size, **chosen)
+    base = find_base(args.base if args.pretrain else "none", contract, size, wanted)
+    return (*base, True) if base else (*new_dynamics(episodes, size, args.seed, choice, **chosen), False)
 
 
 def train(args: Args) -> None:
@@ -163,13 +178,16 @@ def train(args: Args) -> None:
     episodes = load_bags(list(args.bags), size)
     training, held_out = episodes.split(settings.held_out, args.seed)
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
-    base = find_base(args.base, episodes.contract, size)
-    choice = settings.model
-    model, inputs = base or new_dynamics(training, size, args.seed, choice, control_maps=settings.control_maps)
+    model, inputs, from_base = starting_point(args, training, size)
     run = RunDirectory(args.out / "dynamics")
-    run.save_config(args=args, model=model.config, from_base=base is not None)
+    run.save_config(args=args, model=model.config, from_base=from_base, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
-    fingerprint = {"contract": episodes.contract.digest, "model": to_plain(model.config), "frames": len(training)}
+    fingerprint = {
+        "contract": episodes.contract.digest,
+        "model": to_plain(model.config),
+        "frames": len(training),
+        "ablations": list(args.ablations),
+    }
     objective = DynamicsObjective(model, inputs, training, args)
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
     averaged = trainer.run("dynamics")
@@ -184,7 +202,7 @@ def train(args: Args) -> None:
 
 
 def main() -> None:
-    cli.run(lambda: train(cli.parse(Args.from_preset, PRESET_NAMES)))
+    cli.run(lambda: train(cli.parse(Args.from_preset, PRESET_NAMES, architecture=ARCHITECTURES)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Train the progress + TD value model from bags (Sec. III-A, Eq. 5 and 6); it goes to OUT/value."""
+"""Train the progress + TD value model from bags (Sec. III-A, Eq. 5 and 6); it goes to OUT/value.
+
+Ablations of Table IV: --no-progress, --no-td.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from torch import Tensor
 from rise_learning import cli
 from rise_learning.data.episode_set import DEMONSTRATION, EpisodeSet
 from rise_learning.data.loading import load_bags
-from rise_learning.errors import DataError
+from rise_learning.errors import ConfigError, DataError
 from rise_learning.evaluation.statistics import auc
 from rise_learning.presets import PRESET_NAMES, Pi05Backbone, ValueTraining, get_preset
 from rise_learning.training import distributed
@@ -44,11 +47,20 @@ class Args:
     preset: str = "tiny"
     seed: int = 0
     threads: int = 2
+    progress: bool = True
+    """Regress progress (Eq. 5); without it TD alone, from the first step."""
+    td: bool = True
+    """Temporal differences (Eq. 6); without it progress alone."""
     training: ValueTraining = dataclasses.field(default_factory=ValueTraining)
 
     @classmethod
     def from_preset(cls, name: str) -> Args:
         return cls(preset=name, training=get_preset(name).value)
+
+    @property
+    def ablations(self) -> tuple[str, ...]:
+        """Flags that take something away, as on the command line."""
+        return tuple(flag for flag, kept in (("--no-progress", self.progress), ("--no-td", self.td)) if not kept)
 
 
 RubricClasses = tuple[tuple[str, ...], tuple[str, ...]]
@@ -56,12 +68,30 @@ RubricClasses = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class ValueObjective:
-    """Loss of one step: progress on successful demonstrations, TD on every episode whose outcome is known."""
+    """Loss of one step: progress on successful demonstrations, TD on every episode whose outcome is known.
+
+    Args:
+        progress, td: whether each of the two is in the loss.
+
+    Attributes:
+        target: whose values TD bootstraps from: the model itself, or (`released`) the average of its weights.
+    """
 
     def __init__(
-        self, model: ValueFunction, episodes: EpisodeSet, rubric: RubricClasses, settings: ValueTraining, seed: int
+        self,
+        model: ValueFunction,
+        episodes: EpisodeSet,
+        rubric: RubricClasses,
+        settings: ValueTraining,
+        seed: int,
+        *,
+        progress: bool = True,
+        td: bool = True,
     ) -> None:
+        if not (progress or td):
+            raise ConfigError("--no-progress and --no-td together leave nothing to learn")
         self.model, self.episodes, self.settings, self.seed = model, episodes, settings, seed
+        self.progress, self.td, self.target = progress, td, model
         demonstrated = episodes.frames_of(DEMONSTRATION, "success")
         judged = [episodes.frames_of(outcome=outcome) for outcome in ("success", "failure")]
         if not len(demonstrated):
@@ -73,13 +103,13 @@ class ValueObjective:
     def __call__(self, step: int) -> dict[str, Tensor]:
         settings, half = self.settings, self.settings.loop.local_batch_size // 2
         rng = step_rng(self.seed, step)
-        with_td = step >= settings.progress_only_share * settings.loop.steps
+        with_td = self.td and (not self.progress or step >= settings.progress_only_share * settings.loop.steps)
         g = np.concatenate([rng.choice(self.demonstrated, half), rng.choice(self.judged, half)])
         output = self.model(*self._inputs(g))
         expert = torch.arange(len(g)) < half
         progress = torch.from_numpy(self.episodes.progress(g)).to(output.value.device)
         metrics = {"progress": progress_loss(output.value, progress, expert.to(output.value.device))}
-        metrics["loss"] = metrics["progress"]
+        metrics["loss"] = metrics["progress"] if self.progress else 0.0 * metrics["progress"]
         if with_td:
             metrics["td"] = td_loss(output.value[half:], self._targets(g[half:]))
             metrics["loss"] = metrics["loss"] + settings.td_weight * metrics["td"]
@@ -96,13 +126,15 @@ class ValueObjective:
     def _targets(self, g: np.ndarray) -> Tensor:
         following = self.episodes.future_index(g, 1)[:, 0]
         with torch.no_grad():
-            next_value = self.model(*self._inputs(following)).value
+            next_value = self.target(*self._inputs(following)).value
+        terminal = self.episodes.frames_left(g) < self.settings.terminal_frames
         return td_target(
             next_value,
-            torch.from_numpy(following == g).to(next_value.device),
+            torch.from_numpy(terminal).to(next_value.device),
             torch.from_numpy(self.success[self.episodes.episode_of[g]]).to(next_value.device),
             gamma=self.settings.discount,
             failure_reward=self.settings.failure_reward,
+            clamp=self.settings.td_bounds,
         )
 
 
@@ -159,11 +191,20 @@ def train(args: Args) -> None:
     rubric = episodes.rubric_classes()
     model = new_value(training, rubric, settings, size, args.seed)
     run = RunDirectory(args.out / "value")
-    run.save_config(args=args, model=model.config)
+    run.save_config(args=args, model=model.config, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
-    fingerprint = {"contract": episodes.contract.digest, "model": to_plain(model.config), "frames": len(training)}
-    objective = ValueObjective(model, training, rubric, settings, args.seed)
+    fingerprint = {
+        "contract": episodes.contract.digest,
+        "model": to_plain(model.config),
+        "frames": len(training),
+        "ablations": list(args.ablations),
+    }
+    objective = ValueObjective(model, training, rubric, settings, args.seed, progress=args.progress, td=args.td)
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
+    if settings.averaged_target:
+        averaged_value = trainer.ema.module
+        assert isinstance(averaged_value, ValueFunction)
+        objective.target = averaged_value
     averaged = trainer.run("value")
     assert isinstance(averaged, ValueFunction)
     if not distributed.is_main():

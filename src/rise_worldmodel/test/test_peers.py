@@ -161,7 +161,9 @@ def test_contradictions_and_families_of_codecs() -> None:
         with pytest.raises(ConfigError, match=message):
             dataclasses.replace(SMALL, **change)
     for codec in (LtxVaeConfig(TINY_VAE), WanVaeConfig(TINY_WAN)):
-        config = dataclasses.replace(tiny_cosmos_dynamics(), height=64, width=64, future_frames=9, codec=codec)
+        config = dataclasses.replace(
+            tiny_cosmos_dynamics(), height=64, width=64, chunk_size=18, future_frames=9, codec=codec
+        )
         assert DynamicsConfig.from_dict(config.to_dict()).codec == codec
 
 

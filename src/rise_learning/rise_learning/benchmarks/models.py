@@ -117,6 +117,7 @@ def imagination(workload: Workload) -> list[Measurement]:
     def imagine(rows: slice, steps: int) -> None:
         maps = None if told.maps is None else told.maps[rows]
         seeds = range(len(texts[rows]))
+        assert told.state is not None
         model.imagine(
             context[rows], told.state[rows], told.actions[rows], texts[rows], maps=maps, seeds=seeds, steps=steps
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -13,20 +14,26 @@ from torch import Tensor
 
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.normalizer import Normalizer
+from rise_learning.errors import ConfigError
 from rise_robot.core.contract import Contract
 from rise_robot.core.tracking import JointTracking
 from rise_robot.sim.control_maps import ControlMapRenderer
 from rise_worldmodel.config import DynamicsConfig
+from rise_worldmodel.text import instruction_numbers
 
 NORMALIZER_KEY, TRACKING_KEY = "normalizer", "tracking"
 """In the metadata of a dynamics checkpoint."""
 
 
 class Told(NamedTuple):
-    """Of B imaginations: normalised `actions` (B, K, A) and `state` (B, A), uint8 `maps` (B, G + 1, V, h, w, 3)."""
+    """Of B imaginations: normalised `actions` (B, K, A) and `state` (B, A), uint8 `maps` (B, G + 1, V, h, w, 3).
+
+    Dynamics that read the instruction are given its numbers (B, L) as `actions`; those that go without the joint state
+    are given none.
+    """
 
     actions: Tensor
-    state: Tensor
+    state: Tensor | None
     maps: Tensor | None
 
 
@@ -52,10 +59,20 @@ class DynamicsInputs:
         pairs = [(episode.state, episode.action) for episode in episodes.episodes]
         return cls(episodes.contract, config, normalizer, JointTracking.fit(pairs) if config.control_maps else None)
 
-    def __call__(self, state: Tensor, chunks: Tensor) -> Told:
-        """Conditions of (B, A) joint positions now and (B, K, A) commands, rad and m."""
+    def __call__(self, state: Tensor, chunks: Tensor, instructions: Sequence[str] | None = None) -> Told:
+        """Conditions of (B, A) joint positions now and (B, K, A) commands, rad and m, with B instructions.
+
+        Raises:
+            ConfigError: these dynamics read instructions, and none are given, or one that they do not know.
+        """
+        config = self.config
+        if config.condition == "instruction":
+            if instructions is None:
+                raise ConfigError("these dynamics (Genie Envisioner) read the instruction, and none was given")
+            return Told(instruction_numbers(instructions, config.texts, config.text_vocabulary), None, None)
         maps = None if self.tracking is None else torch.from_numpy(self._maps(state.numpy(), chunks.numpy()))
-        return Told(self.normalizer.normalize(chunks), self.normalizer.normalize(state), maps)
+        now = self.normalizer.normalize(state) if config.use_state else None
+        return Told(self.normalizer.normalize(chunks), now, maps)
 
     def _maps(self, state: np.ndarray, chunks: np.ndarray) -> np.ndarray:
         """(B, G + 1, V, h, w, 3) uint8 where the commands will take the robot, at `config.map_steps`."""

@@ -31,7 +31,7 @@ class LearnedWorldModel:
 
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
         seeds = np.random.default_rng(seed).integers(2**62, size=len(chunks)).tolist()
-        told = self.inputs(starts.state, chunks)
+        told = self.inputs(starts.state, chunks, starts.instructions)
         found = self.model.imagine(
             starts.context, told.state, told.actions, starts.instructions, maps=told.maps, seeds=seeds
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from rise_learning.data.dynamics_inputs import DynamicsInputs
@@ -9,20 +10,29 @@ from rise_learning.errors import ConfigError
 from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, load_dynamics, load_inputs
 from rise_robot.core.contract import Contract
 from rise_worldmodel.checkpoint import read_metadata
+from rise_worldmodel.config import DynamicsConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 
+KIND = ("architecture", "condition", "control_maps", "context_tokens")
+SIZE = ("heads", "head_dim", "layers")
+"""Fields that a base and what is wanted must share."""
+logger = logging.getLogger(__name__)
 SHIPPED = Path(__file__).resolve().parents[1] / "base"
 """`base/dynamics/model.safetensors`, made by scripts/pretrain_base.sh."""
 
 
 def find_base(
-    choice: str, contract: Contract, image_size: tuple[int, int]
+    choice: str, contract: Contract, image_size: tuple[int, int], wanted: DynamicsConfig | None = None
 ) -> tuple[MultiViewDynamics, DynamicsInputs] | None:
     """Dynamics to start from.
 
     Args:
-        choice: "none"; "auto" for the shipped base where it was made under this very contract and frame size; or a
-            directory, which must fit.
+        choice: "none"; "auto" for the shipped base where it was made under this very contract and frame size, and is a
+            model as `wanted`; or a directory, which must fit and be of the same kind (its size may differ).
+        wanted: what would be trained from scratch, where that is a small model.
+
+    Raises:
+        ConfigError: a directory does not fit.
     """
     if choice == "none":
         return None
@@ -38,5 +48,13 @@ def find_base(
         if choice == "auto":
             return None
         raise ConfigError(f"{directory} works on {model.config.height}x{model.config.width} frames, not {image_size}")
+    names = KIND if choice != "auto" else (*KIND, *SIZE)
+    different = [name for name in names if wanted and getattr(model.config, name) != getattr(wanted, name)]
+    if different:
+        if choice == "auto":
+            logger.info("the shipped base is another model (%s); training from scratch", ", ".join(different))
+            return None
+        both = [f"{name} {getattr(model.config, name)!r}, not {getattr(wanted, name)!r}" for name in different]
+        raise ConfigError(f"{directory} is another model than the flags ask for: {'; '.join(both)}")
     model.requires_grad_(True).codec.requires_grad_(False)
     return model, load_inputs(directory, contract, model.config)
