@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from rise_learning.errors import ConfigError
 from rise_learning.policy.config import BasePolicyConfig, Pi05PolicyConfig, PolicyConfig
@@ -26,11 +27,17 @@ class Pi05Backbone(ValueBackbone):
 
 @dataclass(frozen=True)
 class DynamicsModel:
-    """The dynamics that two CPU cores can train: patches coded in closed form, a small transformer."""
+    """Size of the transformer."""
 
     heads: int = 4
     head_dim: int = 32
     layers: int = 4
+
+
+@dataclass(frozen=True)
+class PatchModel(DynamicsModel):
+    """The dynamics that two CPU cores can train: patches coded in closed form, a small transformer."""
+
     patch: int = 16
     """Side of the square that one latent covers, pixels."""
     channels: int = 192
@@ -38,12 +45,12 @@ class DynamicsModel:
 
 
 @dataclass(frozen=True)
-class GenieEnvisionerModel(DynamicsModel):
+class GenieEnvisionerModel(PatchModel):
     """Genie Envisioner as published, small: no actions, no control maps; memory frames and the instruction's words."""
 
 
 @dataclass(frozen=True)
-class CosmosModel(DynamicsModel):
+class CosmosModel(PatchModel):
     """Cosmos-Predict, small: views side by side, actions as tokens in place of the prompt's."""
 
 
@@ -101,6 +108,8 @@ class ValueTraining:
     discount: float = 0.995
     failure_reward: float = -1.0
     """Terminal reward of a failure; success is +1 (`released`: -0.6)."""
+    progress_on: Literal["demonstrations", "successes"] = "demonstrations"
+    """Where progress is regressed: on successful demonstrations, or on every success (`released`)."""
     terminal_frames: int = 1
     """Last frames of an episode whose TD target is the terminal reward (`released`: 10)."""
     averaged_target: bool = False
@@ -127,7 +136,7 @@ class DynamicsTraining:
     held_out: float = 0.1
     reported_chunks: int = 96
     """Held-out chunks that the reported PSNR is measured on."""
-    model: DynamicsModel = field(default_factory=DynamicsModel)
+    model: DynamicsModel = field(default_factory=PatchModel)
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,10 @@ class PolicyTraining:
 
     policy: BasePolicyConfig = field(default_factory=PolicyConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=2500, batch_size=64, learning_rate=1e-3))
+    advantage_scale: float = 1.0
+    """What advantages are multiplied with before they are binned over `bin_range` (`released`: 5)."""
+    bin_range: tuple[float, float] | None = None
+    """Scaled advantages that the ten bins cover (`released`: -1 to 1, 0 falls into bin 6); None fits the rollouts'."""
 
 
 @dataclass(frozen=True)
@@ -213,9 +226,34 @@ def paper() -> Preset:
     )
 
 
+def released() -> Preset:
+    """The paper's models with the numbers of the authors' released code where it differs from the paper."""
+    preset = paper()
+    value, policy, improvement = preset.value, preset.policy, preset.self_improvement
+    return replace(
+        preset,
+        name="released",
+        value=replace(
+            value,
+            loop=replace(value.loop, steps=100_000, ema_decay=0.99),
+            progress_only_share=0.0,
+            progress_on="successes",
+            failure_reward=-0.6,
+            terminal_frames=10,
+            averaged_target=True,
+            td_bounds=(-1.0, 1.0),
+        ),
+        policy=replace(
+            policy, loop=replace(policy.loop, learning_rate=1e-5), advantage_scale=5.0, bin_range=(-1.0, 1.0)
+        ),
+        self_improvement=replace(improvement, loop=replace(improvement.loop, learning_rate=1e-5), dynamics_steps=25),
+    )
+
+
 PRESETS = {
     "tiny": Preset("tiny", (48, 64), ValueTraining(), DynamicsTraining(), PolicyTraining(), SelfImprovement()),
     "paper": paper(),
+    "released": released(),
 }
 PRESET_NAMES = tuple(PRESETS)
 

@@ -28,6 +28,7 @@ from rise_learning.presets import (
     PRESET_NAMES,
     DynamicsModel,
     DynamicsTraining,
+    PatchModel,
     get_preset,
     peer_model,
 )
@@ -145,7 +146,7 @@ def new_dynamics(
     """
     contract = episodes.contract
     torch.manual_seed(seed)
-    choice = choice or DynamicsModel()
+    choice = choice or PatchModel()
     texts = sorted(set(episodes.instructions))
     model = new_model(choice, contract, image_size, texts, actions=actions, control_maps=control_maps)
     inputs = DynamicsInputs.fit(episodes, model.config)

@@ -62,7 +62,7 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
     judged = ~optimal_frames(episodes)
     if not judged.any():
         raise DataError("warm-up needs rollouts beside demonstrations; run the policy with evaluate --record first")
-    bins = AdvantageBins.fit(advantages[judged])
+    bins = fit_bins(args.training, advantages[judged])
     labels = label_bins(advantages, episodes, bins)
     counts = np.bincount(labels[judged], minlength=bins.count + 1)[1:]
     statistics = {
@@ -70,6 +70,17 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
         **{f"bin_{i + 1}": int(c) for i, c in enumerate(counts)},
     }
     return OfflineSamples.all_frames(episodes, labels), bins, statistics
+
+
+def fit_bins(settings: PolicyTraining, advantages: np.ndarray) -> AdvantageBins:
+    """Bins over the range of the preset, or fitted to the advantages (N,) of rollouts.
+
+    A scale of the advantages is the inverse scale of the range, so that bins take advantages as they are everywhere.
+    """
+    if settings.bin_range is None:
+        return AdvantageBins.fit(advantages)
+    low, high = settings.bin_range
+    return AdvantageBins(low / settings.advantage_scale, high / settings.advantage_scale)
 
 
 def build(args: Args, samples: OfflineSamples) -> Policy:

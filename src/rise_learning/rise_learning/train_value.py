@@ -92,10 +92,13 @@ class ValueObjective:
             raise ConfigError("--no-progress and --no-td together leave nothing to learn")
         self.model, self.episodes, self.settings, self.seed = model, episodes, settings, seed
         self.progress, self.td, self.target = progress, td, model
-        demonstrated = episodes.frames_of(DEMONSTRATION, "success")
+        kind = DEMONSTRATION if settings.progress_on == "demonstrations" else None
+        demonstrated = episodes.frames_of(kind, "success")
         judged = [episodes.frames_of(outcome=outcome) for outcome in ("success", "failure")]
         if not len(demonstrated):
-            raise DataError("the progress loss (Eq. 5) needs successful demonstrations, and these bags hold none")
+            raise DataError(
+                f"the progress loss (Eq. 5) needs {settings.progress_on} that succeeded; these bags hold none"
+            )
         self.demonstrated, self.judged = demonstrated, np.concatenate(judged)
         self.rubric = episodes.rubric_state(*rubric) if model.config.auxiliary_dim else None
         self.success = np.array([episode.outcome == "success" for episode in episodes.episodes])

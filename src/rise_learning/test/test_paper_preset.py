@@ -72,7 +72,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("paper")
     pi05, ge_base, vae = write_published(root)
     out, tiny, episodes = root / "run", tiny_pi05(), make_episodes()
-    choice = GeBaseModel(str(ge_base), str(vae), heads=2, head_dim=12, layers=4, caption_channels=10)
+    choice = GeBaseModel(ge_base=str(ge_base), vae=str(vae), heads=2, head_dim=12, layers=4, caption_channels=10)
     small = dataclasses.replace(get_preset("paper"), image_size=(32, 64))
     with pytest.MonkeyPatch.context() as patch:
         for command in COMMANDS:

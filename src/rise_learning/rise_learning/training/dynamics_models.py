@@ -14,6 +14,7 @@ from rise_learning.presets import (
     DynamicsModel,
     GeBaseModel,
     GenieEnvisionerModel,
+    PatchModel,
     PublishedCosmosModel,
     PublishedGenieEnvisionerModel,
 )
@@ -68,7 +69,7 @@ def new_model(
         ConfigError: published weights are not named, or a peer is to go without its condition.
         CheckpointError: they do not fit.
     """
-    if not actions and not isinstance(choice, GeBaseModel) and type(choice) is not DynamicsModel:
+    if not actions and not isinstance(choice, GeBaseModel) and type(choice) is not PatchModel:
         raise ConfigError(f"--no-actions is for our dynamics; {type(choice).__name__} is what was published")
     config = small_config(choice, contract, image_size, actions=actions, control_maps=control_maps)
     if config is not None:
@@ -77,7 +78,8 @@ def new_model(
         return _cosmos(choice, contract, image_size)
     if isinstance(choice, PublishedGenieEnvisionerModel):
         return _genie_envisioner(choice, contract, image_size, instructions)
-    assert isinstance(choice, GeBaseModel)
+    if not isinstance(choice, GeBaseModel):
+        raise ConfigError(f"no dynamics of kind {type(choice).__name__}")
     return _ge_base(choice, contract, image_size, {} if actions else UNCONDITIONED)
 
 
@@ -85,7 +87,7 @@ def small_config(
     choice: DynamicsModel, contract: Contract, size: tuple[int, int], *, actions: bool = True, control_maps: bool = True
 ) -> DynamicsConfig | None:
     """A model whose patches are coded in closed form; None for one with published weights."""
-    if isinstance(choice, (GeBaseModel, PublishedCosmosModel)):
+    if not isinstance(choice, PatchModel):
         return None
     config = DynamicsConfig(
         len(contract.cameras), *size, contract.action_dim, contract.chunk_size, contract.frames_per_chunk,
