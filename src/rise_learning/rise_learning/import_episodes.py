@@ -1,6 +1,8 @@
 """Turn recordings in another format into bags that every learning command reads.
 
     python -m rise_learning.import_episodes --format droid --source RECORDINGS --out bags/droid --hold-out train/3
+    python -m rise_learning.import_episodes --format lerobot --source DATASET --contract robot.yaml \
+        --mapping columns.yaml --out bags/public
 
 One bag per split of the source (OUT/train, OUT/val) and, with --hold-out, OUT/held_out. Nothing is clipped: what lies
 outside the limits of the contract is counted and reported.
@@ -43,7 +45,9 @@ class Args:
     format: str = "droid"
     """Format of the recordings."""
     contract: Path | None = None
-    """Contract of the bags; the format's own when not given."""
+    """Contract of the bags; the format's own when not given, where it has one."""
+    mapping: Path | None = None
+    """Which columns and videos are the contract's joints and cameras (LeRobot); the obvious ones when not given."""
     hold_out: tuple[str, ...] = ()
     """Recordings (SPLIT/ID) that go to OUT/held_out instead of their split's bag."""
     json: bool = False
@@ -100,8 +104,10 @@ def import_episodes(args: Args) -> list[BagSummary]:
         BagError: a bag exists already.
     """
     default_contract, open_source = get_format(args.format)
-    contract = Contract.load(args.contract or config_path(default_contract))
-    source = open_source(args.source, contract)
+    if args.contract is None and default_contract is None:
+        raise ConfigError(f"--format {args.format} is of many robots; describe this one in a file for --contract")
+    contract = Contract.load(args.contract or config_path(str(default_contract)))
+    source = open_source(args.source, contract, args.mapping)
     bags: dict[str, list[Recording]] = {}
     recordings = source.recordings()
     names = [recording.name for recording in recordings]

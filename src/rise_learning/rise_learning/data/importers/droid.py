@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from rise_learning.data.importers.recording import Recording
-from rise_learning.errors import DataError
+from rise_learning.errors import ConfigError, DataError
 from rise_robot.bag.episode import CameraStream, Episode, Kind
 from rise_robot.core.contract import CameraSpec, Contract
 from rise_robot.core.images import encode_jpeg
@@ -31,7 +31,9 @@ UNTITLED = "untitled"
 class DroidSource:
     """A directory in DROID's format, read under a contract of 7 joints (rad) and one gripper (m)."""
 
-    def __init__(self, path: Path, contract: Contract) -> None:
+    def __init__(self, path: Path, contract: Contract, mapping: Path | None = None) -> None:
+        if mapping is not None:
+            raise ConfigError("DROID's layout is known; --mapping is for LeRobot datasets")
         units = [joint.unit for joint in contract.joints]
         if units != ["rad"] * ARM_JOINTS + ["m"]:
             raise DataError(f"DROID has {ARM_JOINTS} joints in rad and a gripper in m; {contract.name} has {units}")
