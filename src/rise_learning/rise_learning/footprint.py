@@ -51,6 +51,8 @@ class Args:
     preset: str = "paper"
     processes: int = 8
     """Among which the batch is divided."""
+    shard_parameters: bool = False
+    """As --training.loop.shard-parameters of the trainings; what is gathered block by block is not counted."""
     json: bool = False
     """Print JSON and nothing else."""
 
@@ -132,22 +134,27 @@ def dynamics(preset: Preset, contract: Contract) -> Measured:
     return Measured(module, parts, {"ltx_transformer": ltx}, loss, preset.dynamics.loop)
 
 
-def footprint(name: str, processes: int) -> dict[str, Any]:
+def footprint(name: str, processes: int, *, shard_parameters: bool = False) -> dict[str, Any]:
     """Parameters and memory per process of every training of preset `name`."""
     preset, contract = get_preset(name), Contract.load(config_path("contract.yaml"))
-    models = {build.__name__: _report(build(preset, contract), processes) for build in (policy, value, dynamics)}
+    models = {}
+    for build in (policy, value, dynamics):
+        model = build(preset, contract)
+        loop = dataclasses.replace(model.loop, shard_parameters=shard_parameters)
+        models[build.__name__] = _report(dataclasses.replace(model, loop=loop), processes)
     return {"preset": name, "processes": processes, "models": models}
 
 
 def sizes(model: Measured, processes: int) -> dict[str, float]:
     """Bytes that one of `processes` holds in a training step, by what they are."""
     total, trained = count(model.module), count(model.module, trained=True)
+    share = processes if model.loop.shard_parameters else 1
     return {
-        "weights": 4 * total,
-        "bfloat16_copies": 2 * trained,
-        "gradients": 4 * trained,
-        "optimizer": 8 * trained / (processes if model.loop.shard_optimizer else 1),
-        "ema": 4 * total,
+        "weights": 4 * total / share,
+        "bfloat16_copies": 2 * trained / share,
+        "gradients": 4 * trained / share,
+        "optimizer": 8 * trained / (processes if model.loop.shard_optimizer else share),
+        "ema": 4 * total / share,
         "activations": step_peak(model.module, lambda: model.loss(_local_batch(model.loop, processes))),
     }
 
@@ -195,7 +202,7 @@ def main() -> None:
 
 def run(args: Args) -> None:
     """Print what the flags ask for."""
-    found = footprint(args.preset, args.processes)
+    found = footprint(args.preset, args.processes, shard_parameters=args.shard_parameters)
     print(json.dumps(found, indent=2)) if args.json else show(found)
 
 

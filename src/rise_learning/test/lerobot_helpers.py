@@ -1,4 +1,4 @@
-"""A made-up dataset in LeRobot's layouts v2.1 (H.264, one file per episode) and v3.0 (AV1, all episodes in one file)."""
+"""A made-up LeRobot dataset: v2.1 (H.264, one file per episode) or v3.0 (AV1, all episodes in one file)."""
 
 from __future__ import annotations
 

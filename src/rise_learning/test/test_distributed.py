@@ -14,10 +14,14 @@ import pytest
 import torch
 from distributed_helpers import CONFIG, SAMPLES, imitate
 from safetensors.torch import load_file
+from synthetic import small_policy_config
 
 from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.training import distributed
+from rise_learning.training.policy_training import new_policy
 from rise_worldmodel.batching import TaskCentricSampler
+
+PARAMETERS = list(new_policy(small_policy_config(SAMPLES.episodes.contract), SAMPLES, 0).named_parameters())
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,38 @@ def test_two_processes_compute_what_one_does_with_two_micro_batches(pair: Path, 
 def test_two_processes_resume_where_they_stopped(pair: Path, name: str) -> None:
     assert_close(weights(pair, name, 0), weights(pair, name, 1), 0)
     assert_close(weights(pair, "straight"), weights(pair, name))
+
+
+def test_parameters_that_are_shared_out_train_as_whole_ones(pair: Path) -> None:
+    straight = weights(pair, "straight")
+    for name in ("fully", "fully_resumed"):
+        found = weights(pair, name)
+        assert_close(found, weights(pair, name, 1), 0)
+        assert_close(straight, found)
+    numbers = sum(tensor.numel() for key, tensor in straight.items() if key in dict(PARAMETERS))
+    kept = [json.loads((pair / f"fully_{rank}.json").read_text()) for rank in (0, 1)]
+    assert sum(kept) == numbers and max(kept) < 0.6 * numbers
+    stored = load_file(sorted((pair / "fully/checkpoints").glob("step_*"))[-1] / "model.safetensors")
+    assert_close(straight, stored)
+    average = load_file(sorted((pair / "straight/checkpoints").glob("step_*"))[-1] / "ema.safetensors")
+    assert_close(
+        average, {key.removeprefix("ema."): t for key, t in weights(pair, "fully").items() if key[:4] == "ema."}
+    )
+
+
+@pytest.mark.parametrize("name", ["dynamics", "value"])
+def test_the_world_model_trains_shared_out_and_accumulating(pair: Path, name: str) -> None:
+    ours, theirs = weights(pair, f"{name}_shared"), weights(pair, f"{name}_whole")
+    assert ours.keys() == theirs.keys()
+    assert_close(ours, theirs, 1e-5)
+    losses = [[json.loads(line)["loss"] for line in (pair / f"{name}_{kind}/metrics.jsonl").read_text().splitlines()]
+              for kind in ("shared", "whole")]  # fmt: skip
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4) and len(losses[0]) == 2
+
+
+def test_self_improvement_refuses_parameters_that_are_shared_out(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="shard-parameters is for train_"):
+        distributed_helpers.improve(tmp_path, distributed_helpers.FULLY)
 
 
 def test_another_number_of_processes_does_not_resume(pair: Path) -> None:

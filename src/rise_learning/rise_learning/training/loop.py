@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
@@ -21,6 +23,7 @@ from rise_learning.training import distributed
 from rise_learning.training.checkpoint import flatten_optimizer, load_latest, restore_optimizer, save_checkpoint
 from rise_learning.training.ema import Ema
 from rise_learning.training.run_directory import RunDirectory
+from rise_learning.training.sharding import optimizer_parts, parts_of, shard, whole
 from rise_worldmodel.precision import half_precision
 
 
@@ -52,6 +55,9 @@ class LoopConfig:
     """The whole loss in bfloat16 where this processor has instructions for it; parameters stay float32."""
     shard_optimizer: bool = False
     """Every process keeps the optimizer state of its share of the parameters only (ZeRO stage 1)."""
+    shard_parameters: bool = False
+    """Every process keeps only its share of parameters, gradients, averages and optimizer state (FSDP); blocks are
+    gathered when they are computed. For train_*: self_improve samples with whole weights."""
 
     @property
     def local_batch_size(self) -> int:
@@ -130,11 +136,20 @@ class Trainer:
         self.fingerprint, self.before_step, self.extra_state = fingerprint, before_step, extra_state
         assert config.local_batch_size > 0
         self.device = distributed.start(config.device)
+        if config.shard_parameters and before_step is not None:
+            raise ConfigError(
+                "--training.loop.shard-parameters is for train_*; self_improve samples with whole weights"
+            )
+        self.sharded = config.shard_parameters and distributed.world().size > 1
+        self._plain = copy.deepcopy(module).cpu() if self.sharded else None
         module.to(self.device)
-        self._call: nn.Module = _Step(module, self._loss)
-        if distributed.world().size > 1:
-            self._call = DistributedDataParallel(self._call, forward_sync_buffers=False, gradient_as_bucket_view=True)
         self.ema = Ema(module, config.ema_decay)
+        self._call: nn.Module = _Step(module, self._loss)
+        if self.sharded:
+            shard(self._call, self.device)
+            shard(self.ema.module, self.device)
+        elif distributed.world().size > 1:
+            self._call = DistributedDataParallel(self._call, forward_sync_buffers=False, gradient_as_bucket_view=True)
         self.optimizer = _optimizer(module, config)
         self.step = 0
         self.resumed_extra: dict[str, Tensor] = {}
@@ -157,9 +172,9 @@ class Trainer:
                 f"{self.run_directory.checkpoints} was written by {processes} processes, this run has "
                 f"{distributed.world().size}; resume with as many, because each draws its own samples"
             )
-        self.module.load_state_dict(sections["model"])
-        self.ema.module.load_state_dict(sections["ema"])
-        restore_optimizer(self.optimizer, sections["optimizer"])
+        for module, section in ((self.module, "model"), (self.ema.module, "ema")):
+            module.load_state_dict(parts_of(sections[section], module.state_dict()))
+        restore_optimizer(self.optimizer, optimizer_parts(self.optimizer, sections["optimizer"]))
         self.resumed_extra = sections.get(_extra(distributed.world().rank), {})
         self.step = int(meta["step"])
         self.run_directory.forget_metrics_after(self.step)
@@ -169,19 +184,24 @@ class Trainer:
         if isinstance(self.optimizer, ZeroRedundancyOptimizer):
             self.optimizer.consolidate_state_dict(to=0)
         extra = [] if self.extra_state is None else distributed.gather(self.extra_state())
+        if not distributed.is_main() and not self.sharded:
+            return
+        sections = {
+            "model": whole(self.module.state_dict()),
+            "ema": whole(self.ema.module.state_dict()),
+            "optimizer": whole(flatten_optimizer(self.optimizer)),
+        }
         if not distributed.is_main():
             return
         sections = {
-            "model": self.module.state_dict(),
-            "ema": self.ema.module.state_dict(),
-            "optimizer": flatten_optimizer(self.optimizer),
+            **sections,
             **{_extra(rank): tensors for rank, tensors in enumerate(extra)},
         }
         meta = {"fingerprint": self.fingerprint, "processes": distributed.world().size}
         save_checkpoint(self.run_directory.checkpoints, self.step, sections, meta)
 
     def run(self, description: str) -> nn.Module:
-        """Train to the last step with a progress bar; returns the EMA module."""
+        """Train to the last step with a progress bar; returns the EMA module, whole."""
         config, started, first = self.config, time.monotonic(), self.step
         hidden = not distributed.is_main()
         with tqdm(
@@ -199,7 +219,10 @@ class Trainer:
                 if self.step % config.checkpoint_every == 0 or self.step == config.steps:
                     self.save()
         self.run_directory.close()
-        return self.ema.module
+        if self._plain is None:
+            return self.ema.module
+        self._plain.load_state_dict(whole(self.ema.module.state_dict()))
+        return self._plain.to(self.device).eval()
 
     def _train_step(self) -> dict[str, Tensor]:
         if self.before_step is not None:
@@ -209,13 +232,13 @@ class Trainer:
         count = self.config.accumulate
         parts = [self._backward(number, count) for number in range(count)]
         metrics = {name: torch.stack([part[name] for part in parts]).mean(0) for name in parts[0]}
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(trained_parameters(self.module), self.config.clip_norm)
         rate = learning_rate_at(self.step, self.config)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.ema.update(self.module, self.step)
-        return {**metrics, "gradient_norm": norm, "learning_rate": torch.tensor(rate)}
+        return {**metrics, **whole({"gradient_norm": norm}), "learning_rate": torch.tensor(rate)}
 
     def _backward(self, number: int, count: int) -> dict[str, Tensor]:
         """Gradients of one micro-batch, averaged over the processes with those of the last one."""
@@ -233,15 +256,22 @@ class Trainer:
             return self.loss_fn(step)
 
     def _synchronised(self, wanted: bool) -> AbstractContextManager[None]:
+        if isinstance(self._call, FSDPModule):
+            self._call.set_requires_gradient_sync(wanted)
         if wanted or not isinstance(self._call, DistributedDataParallel):
             return nullcontext()
         return self._call.no_sync()
 
 
+def trained_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Those with a gradient and at least one number."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad and parameter.numel()]
+
+
 def _optimizer(module: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    parameters = trained_parameters(module)
     options = {"lr": config.learning_rate, "betas": config.betas, "weight_decay": config.weight_decay, "fused": True}
-    if config.shard_optimizer and distributed.world().size > 1:
+    if config.shard_optimizer and not config.shard_parameters and distributed.world().size > 1:
         return ZeroRedundancyOptimizer(parameters, torch.optim.AdamW, **options)
     return torch.optim.AdamW(parameters, **options)
 
