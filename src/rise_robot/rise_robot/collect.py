@@ -2,6 +2,7 @@
 
     python -m rise_robot.collect --task brick_sorting --episodes 50 --seed 0 --out bags/demos
     python -m rise_robot.collect --task box_closing --level hard --episodes 50 --out bags/boxes --json
+    python -m rise_robot.collect --task backpack_packing --agent random --kind rollout --episodes 20 --out bags/random
     python -m rise_robot.collect --episodes 200 --seed 10000 --out bags/rollouts --kind rollout \
         --noise 0 0.03 --corruption-rate 0.6
 
@@ -29,11 +30,13 @@ from tqdm import tqdm
 from rise_robot.bag.episode import KINDS, Episode
 from rise_robot.bag.episode_writer import write_episode
 from rise_robot.bag.writer import BagWriter
-from rise_robot.collect_config import CollectConfig, draw_corruption
+from rise_robot.collect_config import AGENTS, CollectConfig, draw_corruption
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import RiseRobotError, SimulationError
 from rise_robot.recording import FIRST_START_NS, PAUSE_NS, collect_episode, shifted
+from rise_robot.sim.episode import Agent
 from rise_robot.sim.experts import EXPERTS, make_expert
+from rise_robot.sim.random_motion import RandomMotion
 from rise_robot.sim.robot import SimulatedRobot
 from rise_robot.sim.tasks import TASKS
 
@@ -83,9 +86,11 @@ class Collector:
         rng = np.random.default_rng([seed, 1])
         name, corruption = draw_corruption(self.config, rng)
         self._robot.reset(seed)
-        expert = make_expert(self._robot, rng, corruption)
+        agent: Agent = make_expert(self._robot, rng, corruption)
+        if self.config.agent == "random":
+            name, agent = "random", RandomMotion(self._robot, rng)
         label = f"{self.config.task}-{self.config.kind}-{name}-{self.config.digest}-{seed:06d}"
-        return collect_episode(self._robot, expert, seed, episode_id=label, kind=self.config.kind, start_ns=0)
+        return collect_episode(self._robot, agent, seed, episode_id=label, kind=self.config.kind, start_ns=0)
 
     def close(self) -> None:
         self._robot.close()
@@ -212,6 +217,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="bag directory to create")
     add("--contract", type=Path, default=config_path("contract_tiny.yaml"), help="contract of robot and bag")
     add("--kind", default="demonstration", choices=KINDS[:2], help="demonstration keeps successes only")
+    add("--agent", default="expert", choices=AGENTS, help="the scripted expert, or smooth random motion (a rollout)")
     add("--level", help="difficulty: easy, default or hard; not given: one brick, and default for the other tasks")
     add("--bricks", type=int, nargs="+", help="number of bricks, or lowest and highest, instead of the level's")
     add("--noise", type=float, nargs=2, default=[0.0, 0.0], metavar=("LOW", "HIGH"),
@@ -236,6 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             episodes=options.episodes,
             seed=options.seed,
             kind=options.kind,
+            agent=options.agent,
             level=options.level,
             bricks=(min(options.bricks), max(options.bricks)) if options.bricks else None,
             noise=tuple(options.noise),

@@ -15,6 +15,7 @@ from rise_robot.sim.corruption import Mishap
 from rise_robot.sim.experts import EXPERTS
 from rise_robot.sim.tasks import TaskSetting
 
+AGENTS = ("expert", "random")
 STRONG_NOISE = (0.03, 0.08)
 """rad; range of the noise that is meant to make an episode fail."""
 
@@ -24,6 +25,7 @@ class CollectConfig:
     """What to collect; together with the contract it decides every byte of the bag.
 
     Attributes:
+        agent: who commands: the task's scripted expert, or smooth random motion that knows no task.
         level: difficulty of the task, or None for one brick, and for the default level of the other tasks.
         bricks: (lowest, highest) number of bricks instead of the level's; brick_sorting only.
         noise: (lowest, highest) standard deviation of smooth noise on executed joint commands, rad; drawn per episode.
@@ -39,6 +41,7 @@ class CollectConfig:
     episodes: int = 10
     seed: int = 0
     kind: Kind = "demonstration"
+    agent: str = "expert"
     level: str | None = None
     bricks: tuple[int, int] | None = None
     noise: tuple[float, float] = (0.0, 0.0)
@@ -53,6 +56,10 @@ class CollectConfig:
         known = EXPERTS[self.task].failures
         if unknown := sorted(set(self.failures) - set(known)):
             raise SimulationError(f"unknown corruptions {unknown} of {self.task}; known ones are {list(known)}")
+        if self.agent not in AGENTS:
+            raise SimulationError(f"unknown agent {self.agent!r}; known ones are {list(AGENTS)}")
+        if self.agent == "random" and (self.kind == "demonstration" or self.corruption_rate > 0 or any(self.noise)):
+            raise SimulationError("random motion is a rollout without noise or corruptions; use kind rollout alone")
         if self.kind == "demonstration" and self.corruption_rate > 0:
             raise SimulationError("demonstrations are never corrupted on purpose; use kind rollout")
         if self.episodes < 1 or self.seed < 0 or not 0 <= self.noise[0] <= self.noise[1]:
@@ -75,6 +82,8 @@ class CollectConfig:
         """6 hex digits of what decides an episode besides its seed; part of episode ids, so that bags never clash."""
         what = {key: value for key, value in asdict(self).items() if key not in ("episodes", "seed")}
         what["corruptions"] = self.failures
+        if self.agent == "expert":
+            del what["agent"]  # as it was before there was another
         if self.level is None:
             del what["level"]
             what["bricks"] = self.bricks or (1, 1)
