@@ -41,6 +41,7 @@ setup(
             "train_dynamics = rise_learning.train_dynamics:main",
             "train_policy = rise_learning.train_policy:main",
             "train_value = rise_learning.train_value:main",
+            "world_model_table = rise_learning.world_model_table:main",
         ],
     },
 )

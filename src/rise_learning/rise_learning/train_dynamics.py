@@ -172,6 +172,14 @@ def starting_point(
     return (*base, True) if base else (*new_dynamics(episodes, size, args.seed, choice, **chosen), False)
 
 
+def held_out_report(
+    model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, g: np.ndarray, seed: int, *, steps: int = 1
+) -> dict[str, float]:
+    """`dynamics_report` of the chunks that start at frames g of episodes that no training read."""
+    context, future, told = clip(episodes, g, inputs)
+    return dynamics_report(model, context, future, told.actions, told.state, maps=told.maps, steps=steps, seed=seed)
+
+
 def train(args: Args) -> None:
     """Train, report on held-out episodes, and write the EMA model."""
     cli.use_threads(args.threads)
@@ -196,8 +204,7 @@ def train(args: Args) -> None:
     if not distributed.is_main():
         return
     save_trained(run.path, averaged, episodes.contract, **inputs.texts())
-    context, future, told = clip(held_out, chosen, inputs)
-    metrics = dynamics_report(averaged, context, future, told.actions, told.state, maps=told.maps, seed=args.seed)
+    metrics = held_out_report(averaged, inputs, held_out, chosen, args.seed)
     write_json(run.path / "held_out.json", metrics)
     print("dynamics on held-out chunks: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))
 
