@@ -201,6 +201,27 @@ class Preset:
     self_improvement: SelfImprovement
 
 
+def small() -> Preset:
+    """Hours on two CPU cores, at the frame size of `tiny`: larger dynamics, more steps of all.
+
+    Planned for about 2.5 h of dynamics, half an hour of value, 40 min each of imitation and warm-up, by the step times of
+    docs/guide.md.
+    """
+    return Preset(
+        "small",
+        (48, 64),
+        ValueTraining(LoopConfig(steps=10_000, batch_size=128, learning_rate=1e-3, warmup_steps=200)),
+        DynamicsTraining(
+            LoopConfig(steps=15_000, batch_size=8, learning_rate=1e-3, warmup_steps=300, ema_decay=0.998),
+            model=PatchModel(heads=6, head_dim=32, layers=6),
+        ),
+        PolicyTraining(loop=LoopConfig(steps=10_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)),
+        SelfImprovement(
+            LoopConfig(steps=3000, batch_size=64, learning_rate=3e-4, checkpoint_every=200), buffer_size=8192
+        ),
+    )
+
+
 def paper() -> Preset:
     """Tables VIII to X: published weights, one node of eight GPUs.
 
@@ -252,6 +273,7 @@ def released() -> Preset:
 
 PRESETS = {
     "tiny": Preset("tiny", (48, 64), ValueTraining(), DynamicsTraining(), PolicyTraining(), SelfImprovement()),
+    "small": small(),
     "paper": paper(),
     "released": released(),
 }
