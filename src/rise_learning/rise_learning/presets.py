@@ -204,8 +204,7 @@ class Preset:
 def small() -> Preset:
     """Hours on two CPU cores, at the frame size of `tiny`: larger dynamics, more steps of all.
 
-    Planned for about 2.5 h of dynamics, half an hour of value, 40 min each of imitation and warm-up, by the step times of
-    docs/guide.md.
+    Planned for about 2.5 h of dynamics, half an hour of value, 40 min each of imitation and warm-up (docs/guide.md).
     """
     return Preset(
         "small",

@@ -73,9 +73,10 @@ class LerobotMapping:
             return cls(cameras, (Part(STATE, every),), (Part(ACTION, every),))
         try:
             raw: Any = yaml.safe_load(path.read_text())
-            mapping = cls(
-                **{name: _parts(value) if name in ("state", "action") else value for name, value in raw.items()}
-            )
+            fields: dict[str, Any] = {
+                name: _parts(value) if name in ("state", "action") else value for name, value in raw.items()
+            }
+            mapping = cls(**fields)
         except (OSError, yaml.YAMLError, TypeError, AttributeError) as error:
             known = ", ".join(item.name for item in dataclasses.fields(cls) if item.init)
             raise ConfigError(f"mapping {path} cannot be read ({error}); it has the fields {known}") from error
