@@ -32,8 +32,8 @@ from rise_robot.sim.control_maps import can_draw
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.config import DynamicsConfig, LtxVaeConfig, paper_dynamics
 from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.dynamics_report import dynamics_report
 from rise_worldmodel.ltx_vae import vae_config
-from rise_worldmodel.metrics import dynamics_report
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from rise_learning.policy.flow_policy import PolicyInput
 from rise_learning.train_dynamics import clip
 from rise_learning.training.world_model_io import value_of_frames
 from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.metrics import dynamics_report
+from rise_worldmodel.dynamics_report import dynamics_report
 from rise_worldmodel.value import ValueFunction
 
 
