@@ -17,7 +17,7 @@ def optical_flow(videos: Tensor) -> Tensor:
     Returns:
         (B, T - 1, V, H, W, 2) float32, pixels per frame, x and y.
     """
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     batch, count, views, height, width, _ = videos.shape
     flows = np.zeros((batch, count - 1, views, height, width, 2), np.float32)
     for sample, view in np.ndindex(batch, views):

@@ -8,6 +8,7 @@ from rise_worldmodel.config import ValueConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import ConfigError
 from rise_worldmodel.synthetic import moving_squares, small_dynamics
+from rise_worldmodel.trust import TrustConfig, codec_doubt, other_seeds
 from rise_worldmodel.value import ValueModel
 from rise_worldmodel.world_model import CompositionalWorldModel
 
@@ -71,3 +72,34 @@ def test_models_are_frozen_and_must_agree_on_frames(world: CompositionalWorldMod
     assert not any(p.requires_grad for p in [*world.dynamics.parameters(), *world.value.parameters()])
     with pytest.raises(ConfigError, match="differ"):
         CompositionalWorldModel(world.dynamics, ValueModel(ValueConfig(1, 32, 32, (0,), (True,))))
+
+
+def test_trust_repeats_an_imagination_and_leaves_it_as_it_was(world: CompositionalWorldModel) -> None:
+    """Its own noise for every repetition: a copy of the same noise would agree with everything."""
+    start = _start(4)
+    plain = world.imagine(*start, seeds=range(4))
+    assert plain.trust is None and plain.doubt is None
+    world.trust = TrustConfig(repeats=2, steps=3)
+    try:
+        asked = world.imagine(*start, seeds=range(4))
+        alone = world.imagine(*(part[2:3] for part in start), seeds=[2])
+    finally:
+        world.trust = None
+    assert torch.equal(asked.frames, plain.frames) and torch.equal(asked.values, plain.values)
+    assert asked.doubt is not None and asked.trust is not None and alone.doubt is not None
+    assert (asked.doubt.frames > 0).all() and (asked.doubt.values > 0).all()
+    assert ((asked.trust > 0) & (asked.trust < 1)).all()
+    torch.testing.assert_close(alone.doubt.values, asked.doubt.values[2:3], atol=1e-4, rtol=0.05)
+    other = [
+        world.imagine(*start, seeds=other_seeds(range(4), repeat), steps=3).values - plain.values for repeat in (1, 2)
+    ]
+    expected = torch.stack([difference.pow(2).mean(1) for difference in other]).mean(0).sqrt()
+    torch.testing.assert_close(asked.doubt.values, expected, atol=1e-5, rtol=1e-3)
+
+
+def test_a_scene_that_the_codec_does_not_know_is_doubted(world: CompositionalWorldModel) -> None:
+    context = _start(2)[0].clone()
+    context[1, -1] = torch.randint(0, 256, context[1, -1].shape, dtype=torch.uint8)
+    reconstruction, distance = codec_doubt(world.dynamics, context)
+    assert reconstruction[0] < 0.02 < 0.1 < reconstruction[1]
+    assert distance.shape == (2,)
