@@ -5,9 +5,9 @@
 Held-out bags (any robot's): video figures of Table V beside copying the last frame, other actions and the codec alone,
 value of successes against failures, Eq. 2 on imagined and on recorded frames. In the simulated cell: from states of
 the expert's episodes on seeds that no training saw, the simulator executes the expert's chunk and six corrupted ones. A
-pair (expert, corrupted) counts where the bricks really fared differently. What is compared and how is fixed by the seeds
-alone. With --own-states, chunks of the policy itself are compared as well, which is harder and what self-improvement
-lives on. Writes RUN/world_model.json, and clips and pictures to RUN/world_model/.
+pair (expert, corrupted) counts where the bricks really fared differently. What is compared is fixed by the seeds alone.
+With --own-states, chunks of the policy itself are compared as well, which is harder and what self-improvement lives on.
+Writes RUN/world_model.json, and clips and pictures to RUN/world_model/.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Args:
     compare_steps: tuple[int, ...] = ()
     """Euler steps that are measured against each other, e.g. 1 2 4 10."""
     trust: bool = False
-    """Repeat every imagination, and tell whether doubt in it foresees the error of its advantage."""
+    """Repeat every imagination, and tell which doubt in it foresees the error of its advantage."""
     states: int = 150
     """States, each of another episode; 0: the simulator is not asked."""
     seed: int = 3_000_000
@@ -195,7 +195,7 @@ def evaluate(args: Args) -> dict:
             f"nothing to measure: --states {args.states} of the simulated cell, which contract {contract.name} is "
             f"{'' if can_draw(contract) else 'not '}of, and no --bags"
         )
-    trust = TrustConfig() if args.trust else None
+    trust = TrustConfig(repeats=1) if args.trust else None
     model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps, trust=trust)
     report: dict = {}
     if args.bags:

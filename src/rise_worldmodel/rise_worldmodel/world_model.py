@@ -14,7 +14,7 @@ from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import ConfigError
 from rise_worldmodel.flow_matching import seeded_noise
 from rise_worldmodel.precision import has_bfloat16
-from rise_worldmodel.trust import Doubt, TrustConfig, codec_doubt, other_seeds, spread
+from rise_worldmodel.trust import Doubt, TrustConfig, largest_jump, other_seeds, reconstruction_error, spread
 from rise_worldmodel.value import ValueFunction
 
 
@@ -87,7 +87,7 @@ class CompositionalWorldModel:
             value_stride: V is evaluated on every n-th imagined frame, the last one included.
             micro_batch: chunks that are computed together.
             bfloat16: arithmetic of the networks; None for "where this CPU has instructions for it".
-            trust: how every imagination is repeated to tell how far it may be trusted; None: it is not.
+            trust: what is asked of every imagination to tell how far it may be trusted; None: nothing.
         """
         ours = (dynamics.config.views, dynamics.config.height, dynamics.config.width)
         theirs = (value.config.views, value.config.height, value.config.width)
@@ -157,11 +157,12 @@ class CompositionalWorldModel:
     def _doubt(
         self, context: Tensor, found: tuple[Tensor, Tensor, Tensor], again: list[tuple[Tensor, Tensor, Tensor]]
     ) -> Doubt:
-        frames, values, _ = found
+        frames, values, now = found
         return Doubt(
+            largest_jump(values, now),
+            reconstruction_error(self.dynamics, context[:, -1]),
             spread(values, [other[1] for other in again]),
             spread(frames, [other[0] for other in again]) / 255.0,
-            *codec_doubt(self.dynamics, context),
         )
 
     @torch.inference_mode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import partial
 
 import numpy as np
@@ -107,7 +106,7 @@ def cost(workload: Workload) -> list[Measurement]:
 
 
 def _with_views(views: int) -> MultiViewDynamics:
-    return MultiViewDynamics(dataclasses.replace(tiny_dynamics(14), views=views)).eval()
+    return MultiViewDynamics(tiny_dynamics(14, views=views)).eval()
 
 
 def _sample(model: MultiViewDynamics) -> None:

@@ -19,7 +19,7 @@ from rise_worldmodel.world_model import Imagination
 
 DRAWN = 3
 """Imagined futures of a picture."""
-DOUBTS = ("values", "frames", "roughness", "reconstruction", "distance")
+DOUBTS = ("jump", "reconstruction", "values", "frames")
 """Measures of `Doubt` that are held against the error of the advantage."""
 
 

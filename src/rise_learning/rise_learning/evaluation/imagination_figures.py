@@ -119,16 +119,20 @@ def _episode(above: Axes, below: Axes, episodes: EpisodeSet, values: np.ndarray,
     g, rate = _frames_of(episodes, number), episodes.contract.control_rate_hz / episodes.contract.actions_per_frame
     chosen = g[np.linspace(0, len(g) - 1, SHOWN).round().astype(int)]
     colour = GREEN if outcome == "success" else ORANGE
-    above.imshow(strip(episodes.frames[chosen]), interpolation="nearest")
+    above.imshow(strip(episodes.frames[chosen]), interpolation="nearest", aspect="auto")
     above.set_axis_off()
     above.set_title(f"{outcome}: {episodes.episodes[number].episode_id}", color=colour)
     below.plot((g - g[0]) / rate, values[g], color=colour, linewidth=1.8)
     below.plot((chosen - g[0]) / rate, values[chosen], "o", color=colour, markersize=4)
     below.axhline(0, color=GREY, linewidth=0.7)
+    names: dict[int, list[str]] = {}
     for frame, name, _ in episodes.episodes[number].events:
+        names.setdefault(frame, []).append(name.replace("_", " "))
+    for frame, several in names.items():
         below.axvline(frame / rate, color=GREY, linewidth=0.8, linestyle=":")
-        below.text(frame / rate, 1.02, name.replace("_", " "), fontsize=6, color=GREY,
-            transform=below.get_xaxis_transform(), rotation=20)  # fmt: skip
+        text = dict.fromkeys(several)
+        below.text(frame / rate, 0.03, " " + ", ".join(text), fontsize=6, color=GREY,
+            transform=below.get_xaxis_transform())  # fmt: skip
     low, high = min(-0.25, float(values[g].min())), max(1.0, float(values[g].max()))
     below.set(ylim=(low - 0.1, high + 0.1), xlabel="s", ylabel="V")
 

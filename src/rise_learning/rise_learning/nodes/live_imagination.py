@@ -83,7 +83,7 @@ class LiveImagination:
     run: directory with dynamics and value.
     contract: of the robot; must be that of both.
     steps: Euler steps where a call names none.
-    trust: repeat imaginations to say how far they agree.
+    trust: say how far imaginations may be trusted.
     """
 
     def __init__(self, run: Path, contract: Contract, *, steps: int, trust: bool) -> None:

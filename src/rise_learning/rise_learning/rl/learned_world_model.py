@@ -19,7 +19,7 @@ class LearnedWorldModel:
     """Frozen dynamics and value of `run`, with the conditions that the dynamics were trained with.
 
     Args:
-        trust: how imaginations are repeated to tell how far they may be trusted; None: they are not.
+        trust: what is asked of imaginations to tell how far they may be trusted; None: nothing.
     """
 
     def __init__(
