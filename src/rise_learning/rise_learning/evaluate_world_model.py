@@ -23,26 +23,16 @@ import torch
 import tyro
 
 from rise_learning import cli
-from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.agent import DeploymentConfig
 from rise_learning.evaluation.compared import Rows, draw_futures, judge
 from rise_learning.evaluation.counterfactuals import CORRUPTIONS, KINDS, Branch, Comparison, CounterfactualSimulator
-from rise_learning.evaluation.held_out import (
-    HeldOutChunks,
-    advantage_figures,
-    held_out_value,
-    steps_against_quality,
-    video_figures,
-    write_held_out_videos,
-)
+from rise_learning.evaluation.held_out_report import held_out_report
 from rise_learning.evaluation.held_out_text import held_out_lines, steps_lines
-from rise_learning.evaluation.imagination_figures import outcomes_figure
 from rise_learning.evaluation.own_chunks import Candidates, own_branches, own_candidates, own_chunk_report
 from rise_learning.evaluation.ranking import ranking_report
 from rise_learning.evaluation.runner import spread
 from rise_learning.evaluation.trust import trust_lines, trust_report
-from rise_learning.offline_report import refuse_same_episodes, refuse_trained_on, training_configs
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.policy.interface import Policy
 from rise_learning.rl.learned_world_model import LearnedWorldModel
@@ -57,6 +47,8 @@ from rise_worldmodel.visualize import side_by_side, write_video
 
 CLIPS = 4
 """States of which clips are kept."""
+LISTS = ("advantages", "clips")
+"""Of the file, and not printed."""
 STATES_PER_EPISODE = 3
 """Of the policy's own episodes."""
 
@@ -199,34 +191,15 @@ def evaluate(args: Args) -> dict:
     model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps, trust=trust)
     report: dict = {}
     if args.bags:
-        report |= measure_bags(args, model)
+        report |= held_out_report(
+            args.run, args.bags, model,
+            chunks=args.chunks, seed=args.seed, videos=args.videos, compare_steps=args.compare_steps,
+            steps=args.dynamics_steps, published=PublishedMetrics.load(args.lpips_weights, args.fvd_weights),
+        )  # fmt: skip
     if simulated:
         report |= rank(args, model, contract, report.pop("by_steps", []))
     write_json(args.run / "world_model.json", {**report, "settings": args})
-    return report
-
-
-def measure_bags(args: Args, model: LearnedWorldModel) -> dict:
-    """Video, value and Eq. 2 on recorded episodes, by the names of the demo's summary; clips and a picture."""
-    configs, config = training_configs(args.run), model.model.dynamics.config
-    refuse_trained_on(configs, args.bags)
-    published = PublishedMetrics.load(args.lpips_weights, args.fvd_weights)
-    episodes = load_bags(list(args.bags), (config.height, config.width))
-    refuse_same_episodes(configs, episodes, (config.height, config.width))
-    model.inputs.contract.require_same(episodes.contract, ours=str(args.run), theirs=str(args.bags[0]))
-    chunks = HeldOutChunks.draw(episodes, args.chunks, args.seed)
-    value, values = held_out_value(model, episodes)
-    directory = args.run / "world_model"
-    directory.mkdir(parents=True, exist_ok=True)
-    if (picture := outcomes_figure(episodes, values)) is not None:
-        (directory / "value_of_outcomes.png").write_bytes(picture)
-    return {
-        "dynamics": video_figures(model, chunks, steps=args.dynamics_steps, published=published),
-        "value": value,
-        "recorded_chunks": advantage_figures(model, chunks),
-        "by_steps": steps_against_quality(model, chunks, args.compare_steps),
-        "held_out_clips": write_held_out_videos(directory, model, chunks, args.videos),
-    }
+    return {name: found for name, found in report.items() if name not in LISTS}
 
 
 def rank(args: Args, model: LearnedWorldModel, contract: Contract, by_steps: list[dict]) -> dict:
@@ -268,6 +241,8 @@ def show(report: dict) -> None:
         print(line)
     if "pairs" in report:
         show_ranking(report)
+    else:
+        print("ranking of chunks: not measured (--states 0, or not the contract of the simulated cell)")
     for line in steps_lines(report.get("by_steps", [])):
         print(line)
     if "trust" in report:

@@ -72,7 +72,8 @@ def score_portions(
         scores["psnr"].add(_imagine(model, context, told, steps, noise), truth)
         scores["psnr_copy_last"].add(last[:, None].expand_as(future), truth)
         scores["psnr_shuffled_actions"].add(_imagine(model, context, other, steps, noise), truth)
-        scores["codec_psnr"].add(model.decode_future(context, model.encode_future(future)), truth)
+        seen, real = context.to(model.device), future.to(model.device)
+        scores["codec_psnr"].add(model.decode_future(seen, model.encode_future(real)).cpu(), truth)
     return {key: value for name in CANDIDATES for key, value in _named(name, scores[name]).items()}
 
 
