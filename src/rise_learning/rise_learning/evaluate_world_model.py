@@ -187,8 +187,7 @@ def evaluate(args: Args) -> dict:
             f"nothing to measure: --states {args.states} of the simulated cell, which contract {contract.name} is "
             f"{'' if can_draw(contract) else 'not '}of, and no --bags"
         )
-    trust = TrustConfig(repeats=1) if args.trust else None
-    model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps, trust=trust)
+    model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps)
     report: dict = {}
     if args.bags:
         report |= held_out_report(
@@ -217,8 +216,9 @@ def rank(args: Args, model: LearnedWorldModel, contract: Contract, by_steps: lis
     compared = spread(partial(_compare, *setting), pairs, workers=args.workers, desc="chunks", unit="state")
     rate = contract.control_rate_hz / contract.actions_per_frame
     rows, clips = Rows(args.compare_steps), []
+    judging = model.asking_for(TrustConfig(repeats=1) if args.trust else None)
     for found in compared:
-        judged = judge(model, found, found.chunks, found.frames, found.seed)
+        judged = judge(judging, found, found.chunks, found.frames, found.seed)
         rows.add(model, found, judged)
         if found.differs.any() and len(clips) < 2 * CLIPS:
             frames = judged.imagined.frames.numpy()

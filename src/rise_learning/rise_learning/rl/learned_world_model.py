@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,13 @@ class LearnedWorldModel:
         self.model.dynamics.to(device)
         self.model.value.to(device)
         return self
+
+    def asking_for(self, trust: TrustConfig | None) -> LearnedWorldModel:
+        """The same models, other questions of trust."""
+        other = copy.copy(self)
+        other.model = copy.copy(self.model)
+        other.model.trust = trust
+        return other
 
     def predict(self, starts: Starts, chunks: Tensor, seed: int, *, steps: int | None = None) -> Imagination:
         """All that the world model says of (B, K, A) chunks from B states; `steps` of the dynamics for this call."""
