@@ -32,6 +32,7 @@ setup(
             "evaluator = rise_learning.nodes.evaluator:main",
             "evaluate_world_model = rise_learning.evaluate_world_model:main",
             "judge = rise_learning.judge:main",
+            "imagination = rise_learning.nodes.imagination:main",
             "import_episodes = rise_learning.import_episodes:main",
             "offline_report = rise_learning.offline_report:main",
             "policy = rise_learning.nodes.policy:main",

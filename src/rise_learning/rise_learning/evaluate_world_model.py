@@ -1,9 +1,13 @@
-"""Does the world model rank chunks rightly? Eq. 2 on imagined and on true frames, over chunks from one saved state.
+"""How good is the world model: does it rank chunks rightly, and with --bags how near are its videos to what happened?
 
-From states of the expert's episodes on seeds that no training saw, the simulator executes the expert's chunk and six
-corrupted ones. A pair (expert, corrupted) counts where the bricks really fared differently. What is compared and how is
-fixed by the seeds alone. With --own-states, chunks of the policy itself are compared as well, which is harder and what
-self-improvement lives on. Writes RUN/world_model.json and clips of imagined beside real frames to RUN/world_model/.
+    python -m rise_learning.evaluate_world_model --run runs/mine --bags bags/held_out
+
+Held-out bags (any robot's): video figures of Table V beside copying the last frame, other actions and the codec alone,
+value of successes against failures, Eq. 2 on imagined and on recorded frames. In the simulated cell: from states of
+the expert's episodes on seeds that no training saw, the simulator executes the expert's chunk and six corrupted ones. A
+pair (expert, corrupted) counts where the bricks really fared differently. What is compared is fixed by the seeds alone.
+With --own-states, chunks of the policy itself are compared as well, which is harder and what self-improvement lives on.
+Writes RUN/world_model.json, and clips and pictures to RUN/world_model/.
 """
 
 from __future__ import annotations
@@ -19,23 +23,32 @@ import torch
 import tyro
 
 from rise_learning import cli
+from rise_learning.errors import ConfigError
 from rise_learning.evaluation.agent import DeploymentConfig
+from rise_learning.evaluation.compared import Rows, draw_futures, judge
 from rise_learning.evaluation.counterfactuals import CORRUPTIONS, KINDS, Branch, Comparison, CounterfactualSimulator
+from rise_learning.evaluation.held_out_report import held_out_report
+from rise_learning.evaluation.held_out_text import held_out_lines, steps_lines
 from rise_learning.evaluation.own_chunks import Candidates, own_branches, own_candidates, own_chunk_report
 from rise_learning.evaluation.ranking import ranking_report
 from rise_learning.evaluation.runner import spread
+from rise_learning.evaluation.trust import trust_lines, trust_report
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.policy.interface import Policy
-from rise_learning.rl.imagination import Starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import trained_contract
 from rise_robot.core.contract import Contract
 from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.control_maps import can_draw
+from rise_worldmodel.trust import TrustConfig
+from rise_worldmodel.video_scores import PublishedMetrics
 from rise_worldmodel.visualize import side_by_side, write_video
 
 CLIPS = 4
 """States of which clips are kept."""
+LISTS = ("advantages", "clips")
+"""Of the file, and not printed."""
 STATES_PER_EPISODE = 3
 """Of the policy's own episodes."""
 
@@ -46,8 +59,22 @@ class Args:
 
     run: Path
     """Run directory with dynamics and value."""
+    bags: tuple[Path, ...] = ()
+    """Bags of episodes that no training of the run has read; none: only the simulator is asked."""
+    chunks: int = 256
+    """Recorded chunks that videos are measured on."""
+    videos: int = 4
+    """Of them written as clips: recorded, imagined, imagined under other actions."""
+    lpips_weights: Path | None = None
+    """Directory with alexnet-owt-7be5be79.pth and alex.pth; without it there is no LPIPS."""
+    fvd_weights: Path | None = None
+    """Directory with i3d_torchscript.pt; without it there is no FVD."""
+    compare_steps: tuple[int, ...] = ()
+    """Euler steps that are measured against each other, e.g. 1 2 4 10."""
+    trust: bool = False
+    """Repeat every imagination, and tell which doubt in it foresees the error of its advantage."""
     states: int = 150
-    """States, each of another episode."""
+    """States, each of another episode; 0: the simulator is not asked."""
     seed: int = 3_000_000
     """Seed of the first episode; keep these seeds away from those of the bags."""
     own_states: int = 0
@@ -115,26 +142,13 @@ class OwnChunks:
         ]
 
 
-def judge(
-    model: LearnedWorldModel, start: Branch | Comparison, chunks: np.ndarray, frames: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(N,) Eq. 2 on imagined frames, (N,) on true frames, and (N, F, V, h, w, 3) the imagined frames."""
-    count = len(chunks)
-    context = torch.from_numpy(np.repeat(start.context[None], count, axis=0))
-    state = torch.from_numpy(np.repeat(start.state[None], count, axis=0))
-    texts = [start.instruction] * count
-    imagined = model.imagine(Starts(context, state, texts), torch.from_numpy(chunks), seed)
-    true = model.judge(context[:, -1], torch.from_numpy(frames), texts).advantage
-    return imagined.advantage, true, imagined.frames.numpy()
-
-
 def compare_own_chunks(args: Args, model: LearnedWorldModel, setting: tuple) -> dict:
     """`own_chunk_report` of the policy's chunks by imagination and by true frames."""
     work = OwnChunks(args.policy or args.run / "policy", setting, args.candidates, args.time_shift)
     seeds = list(range(args.own_seed, args.own_seed + -(-args.own_states // STATES_PER_EPISODE)))
     found = spread(work, seeds, workers=args.workers, desc="own chunks", unit="episode")
     several = [one for each in found for one in each][: args.own_states]
-    judged = [judge(model, one.branch, one.chunks, one.frames, one.branch.seed)[:2] for one in several]
+    judged = [judge(model, one.branch, one.chunks, one.frames, one.branch.seed).advantages for one in several]
     imagined, true = (np.stack(column) for column in zip(*judged, strict=True))
     return own_chunk_report(np.stack([one.good for one in several]), {"imagined": imagined, "true_frames": true})
 
@@ -164,10 +178,35 @@ def write_clips(
 
 
 def evaluate(args: Args) -> dict:
-    """Simulate, imagine, judge; writes the report and returns it."""
+    """Measure on bags, in the simulator, or both; writes the report and returns it."""
     cli.use_threads(args.threads)
     contract = trained_contract(args.run / "dynamics")
+    simulated = args.states > 0 and can_draw(contract)
+    if not args.bags and not simulated:
+        raise ConfigError(
+            f"nothing to measure: --states {args.states} of the simulated cell, which contract {contract.name} is "
+            f"{'' if can_draw(contract) else 'not '}of, and no --bags"
+        )
     model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps)
+    report: dict = {}
+    if args.bags:
+        report |= held_out_report(
+            args.run, args.bags, model,
+            chunks=args.chunks, seed=args.seed, videos=args.videos, compare_steps=args.compare_steps,
+            steps=args.dynamics_steps, published=PublishedMetrics.load(args.lpips_weights, args.fvd_weights),
+        )  # fmt: skip
+    if simulated:
+        report |= rank(args, model, contract, report.pop("by_steps", []))
+    write_json(args.run / "world_model.json", {**report, "settings": args})
+    return {name: found for name, found in report.items() if name not in LISTS}
+
+
+def rank(args: Args, model: LearnedWorldModel, contract: Contract, by_steps: list[dict]) -> dict:
+    """Compare chunks in the simulator.
+
+    Args:
+        by_steps: what recorded chunks gave per number of Euler steps; completed.
+    """
     config = model.model.dynamics.config
     setting = (contract, BrickSortingConfig(bricks=args.bricks), (config.height, config.width))
     seeds = list(range(args.seed, args.seed + args.states))
@@ -175,24 +214,43 @@ def evaluate(args: Args) -> dict:
     others = [branches[i - 1].chunk for i in range(len(branches))]
     pairs = list(zip(branches, others, strict=True))
     compared = spread(partial(_compare, *setting), pairs, workers=args.workers, desc="chunks", unit="state")
-    rows, clips = [], []
+    rate = contract.control_rate_hz / contract.actions_per_frame
+    rows, clips = Rows(args.compare_steps), []
+    judging = model.asking_for(TrustConfig(repeats=1) if args.trust else None)
     for found in compared:
-        imagined, true, frames = judge(model, found, found.chunks, found.frames, found.seed)
-        rows.append((imagined, true, found.differs[1:]))
+        judged = judge(judging, found, found.chunks, found.frames, found.seed)
+        rows.add(model, found, judged)
         if found.differs.any() and len(clips) < 2 * CLIPS:
-            rate = contract.control_rate_hz / contract.actions_per_frame
-            clips += write_clips(args.run / "world_model", found, frames, (imagined, true), rate)
-    imagined, true, differs = (np.stack(column) for column in zip(*rows, strict=True))
+            frames = judged.imagined.frames.numpy()
+            clips += write_clips(args.run / "world_model", found, frames, judged.advantages, rate)
+            draw_futures(args.run / "world_model", found, judged, rate)
+    imagined, true, differs = rows.arrays()
     report = ranking_report(imagined, true, differs)
+    report["by_steps"] = rows.by_steps(by_steps)
+    if args.trust:
+        report["trust"] = trust_report(imagined, true, differs, rows.doubts())
     if args.own_states:
         report["own_chunks"] = compare_own_chunks(args, model, setting)
     drawn = {"kinds": KINDS, "imagined": imagined.tolist(), "true_frames": true.tolist(), "differs": differs.tolist()}
-    write_json(args.run / "world_model.json", {**report, "settings": args, "advantages": drawn, "clips": clips})
-    return report
+    return {**report, "advantages": drawn, "clips": clips}
 
 
 def show(report: dict) -> None:
-    """Print the report as a table."""
+    """Print the report as tables."""
+    for line in held_out_lines(report):
+        print(line)
+    if "pairs" in report:
+        show_ranking(report)
+    else:
+        print("ranking of chunks: not measured (--states 0, or not the contract of the simulated cell)")
+    for line in steps_lines(report.get("by_steps", [])):
+        print(line)
+    if "trust" in report:
+        print("\n".join(trust_lines(report["trust"])))
+
+
+def show_ranking(report: dict) -> None:
+    """Print what was compared in the simulator."""
     print(
         f"{report['pairs_that_differ']} of {report['pairs']} pairs from {report['states']} states differ "
         f"({report['share_that_differs']:.0%}); correlation of Eq. 2 on imagined and true frames "

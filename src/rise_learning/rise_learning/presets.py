@@ -179,6 +179,8 @@ class SelfImprovement:
     """Share of advantages on each side that refitting leaves to the outer bins."""
     minimum_bin: int = 1
     """Imagined samples of lower bins are not trained on; the top bin clones the best chunks (beyond the paper)."""
+    minimum_trust: float = 0.0
+    """Imaginations trusted less (0 to 1, `Doubt.trust`) are not trained on (beyond the paper); 0 does not ask."""
     chunks_per_start: int = 2
     """Consecutive chunks imagined from one offline state, the second from imagined frames."""
     rollout_every: int = 4

@@ -112,7 +112,7 @@ def imagination_section(run: Path, episodes: EpisodeSet | None) -> str:
     """Real frames above imagined ones, and how imagination ranks chunks."""
     compared = read(run / "world_model.json")
     parts = []
-    if compared:
+    if "pairs" in compared:
         note = f"{compared['pairs_that_differ']} of {compared['pairs']} pairs from {compared['states']} states differ."
         parts.append(f"<p>{note}</p>" + picture(figures.ranking(compared), "ranking of chunks by kind"))
         clips = [video(run / clip["file"], _clip_caption(clip)) for clip in compared["clips"]]

@@ -33,6 +33,7 @@ from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
 from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_worldmodel.trust import TrustConfig
 
 PILOT_STATES = 128
 """Offline states whose imagined advantages set the range of refitted bins."""
@@ -110,14 +111,17 @@ def train(args: Args) -> None:
     print(
         f"self_improve: {statistics.imagined} imagined chunks, offline share {statistics.offline_share:.3f}, "
         f"{statistics.clipped} advantages outside the bins, per bin {statistics.bins}"
+        + (f", {statistics.distrusted} not trusted" if settings.minimum_trust else "")
     )
 
 
 def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) -> WorldModel:
     """The world model asked for."""
     if args.world_model == "learned":
-        steps = args.training.dynamics_steps
-        return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=steps).to(device)
+        steps, trust = args.training.dynamics_steps, TrustConfig() if args.training.minimum_trust else None
+        return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=steps, trust=trust).to(device)
+    if args.training.minimum_trust:
+        raise ConfigError("minimum_trust is for the learned world model; what the simulator does needs no trust")
     if args.training.chunks_per_start > 1:
         raise ConfigError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
     task, judge = BrickSortingConfig(bricks=args.bricks), None

@@ -40,7 +40,7 @@ from rise_learning.training.run_directory import RunDirectory, to_plain, write_j
 from rise_learning.training.world_model_io import save_trained
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.metrics import dynamics_report
+from rise_worldmodel.dynamics_report import dynamics_report
 
 Architecture = Literal["rise", "genie_envisioner", "cosmos"]
 logger = logging.getLogger(__name__)

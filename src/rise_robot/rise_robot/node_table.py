@@ -40,6 +40,9 @@ class BringupOptions:
         ("auto", "expert", "policy", "none"),
     )
     policy: str = _option("", "Run directory whose policy node is started too.")
+    imagination: str = _option(
+        "", "Run directory whose world model is served: the action imagine_chunk, frames on imagination/image."
+    )
     evaluate: bool = _option(False, "Count the outcomes of the episodes of the policy, then report and end.")
     left_channel: str = _option("can_left", "CAN channel of the left arm (hardware can).")
     right_channel: str = _option("can_right", "CAN channel of the right arm (hardware can).")
@@ -145,6 +148,8 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     nodes += people(options, common)
     if options.policy:
         nodes.append(policy(options.policy, common))
+    if options.imagination:
+        nodes.append(imagination(options.imagination, common))
     if options.evaluate:
         nodes.append(evaluator(options.policy, options.episodes, options.seed, common))
     if simulated:
@@ -232,6 +237,11 @@ def _leaders(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpe
 def policy(run: str, common: Mapping[str, Any]) -> NodeSpec:
     """The policy of a run, as launch/policy.launch.py starts it beside a running robot."""
     return NodeSpec("rise_learning", "policy", {**common, "run": run})
+
+
+def imagination(run: str, common: Mapping[str, Any]) -> NodeSpec:
+    """The world model of a run as a service."""
+    return NodeSpec("rise_learning", "imagination", {**common, "run": run})
 
 
 def evaluator(run: str, episodes: int, seed: int, common: Mapping[str, Any]) -> NodeSpec:

@@ -56,6 +56,8 @@ def test_rviz_layout_shows_every_camera() -> None:
     displays = yaml.safe_load(config_path("rise.rviz").read_text())["Visualization Manager"]["Displays"]
     topics = [display["Topic"]["Value"] for display in displays if display["Class"].endswith("/Image")]
     assert topics == [camera.topic for camera in CONTRACT.cameras] + ["imagination/image"]
+    words = [display["Topic"]["Value"] for display in displays if display["Class"].endswith("/Marker")]
+    assert words == ["imagination/marker"]
 
 
 @pytest.mark.parametrize("message", ["PolicyStatus", "ControlStatus"])

@@ -152,6 +152,13 @@ def test_a_policy_commands_instead_of_the_expert() -> None:
     assert (robot["commander"], robot["kind"], robot["episodes"]) == ("policy", "rollout", 5)
 
 
+def test_a_world_model_is_served_beside_whoever_commands() -> None:
+    (found,) = [n for n in bringup_nodes(BringupOptions(imagination="runs/x")) if n.executable == "imagination"]
+    assert found.module == "rise_learning.nodes.imagination" and found.parameters["run"] == "runs/x"
+    assert found.parameter_files[0].is_file()
+    assert not [n for n in bringup_nodes(BringupOptions()) if n.executable == "imagination"]
+
+
 def test_an_evaluator_asks_for_the_episodes_itself() -> None:
     nodes = bringup_nodes(BringupOptions(policy="runs/demo", episodes=5, seed=7, evaluate=True))
     (evaluator,) = [node for node in nodes if node.module == "rise_learning.nodes.evaluator"]

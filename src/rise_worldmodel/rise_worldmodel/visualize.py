@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import imageio.v3 as imageio
 import numpy as np
 from torch import Tensor
@@ -18,6 +19,29 @@ def side_by_side(videos: Sequence[Tensor], *, gap: int = 2, scale: int = 1) -> n
         rows.append(np.concatenate(views, axis=2))
     image = np.concatenate(rows, axis=1)
     return image.repeat(scale, axis=1).repeat(scale, axis=2)
+
+
+def with_value_curve(
+    picture: np.ndarray, values: np.ndarray, now: float, frame: int, *, height: int = 48
+) -> np.ndarray:
+    """(H + height, W, 3) uint8: a frame above the curve of V over its chunk, from -1 to 1, drawn up to that frame.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        values: (F,) of the imagined frames; `now` of the one before them, drawn as a line.
+        frame: number of the picture among them, from 0.
+    """
+    strip = np.full((height, picture.shape[1], 3), 255, np.uint8)
+    curve = np.concatenate([[now], values])
+    x = np.linspace(4, picture.shape[1] - 5, len(curve))
+    y = (height - 1) * (1.1 - np.clip(curve, -1.1, 1.1)) / 2.2
+    points = np.stack([x, y], axis=1).round().astype(np.int32)
+    cv2.line(strip, (0, int(points[0, 1])), (picture.shape[1], int(points[0, 1])), (200, 200, 200), 1)
+    cv2.polylines(strip, [points], False, (170, 170, 170), 1, cv2.LINE_AA)
+    colour = (21, 128, 61) if curve[frame + 1] >= now else (220, 60, 20)
+    cv2.polylines(strip, [points[: frame + 2]], False, colour, 2, cv2.LINE_AA)
+    cv2.circle(strip, tuple(points[frame + 1].tolist()), 3, colour, -1, cv2.LINE_AA)
+    return np.concatenate([picture, strip])
 
 
 def write_video(path: str | Path, frames: np.ndarray, *, fps: float) -> Path:

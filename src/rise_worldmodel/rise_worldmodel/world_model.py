@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import ConfigError
 from rise_worldmodel.flow_matching import seeded_noise
 from rise_worldmodel.precision import has_bfloat16
+from rise_worldmodel.trust import Doubt, TrustConfig, largest_jump, other_seeds, reconstruction_error, spread
 from rise_worldmodel.value import ValueFunction
 
 
@@ -26,6 +28,7 @@ class Imagination:
         value_now: (B,) V of the present frame.
         advantage: (B,) Eq. 2.
         context: (B, C, V, H, W, 3) uint8, what the imagination started from.
+        doubt: what speaks against each; None where it was not asked for.
     """
 
     frames: Tensor
@@ -33,11 +36,27 @@ class Imagination:
     value_now: Tensor
     advantage: Tensor
     context: Tensor
+    doubt: Doubt | None = None
+
+    @property
+    def trust(self) -> Tensor | None:
+        """(B,) in (0, 1], see `Doubt.trust`; None where it was not asked for."""
+        return None if self.doubt is None else self.doubt.trust
 
     def next_context(self) -> Tensor:
         """(B, C, V, H, W, 3) uint8: the last C frames, from which a second chunk can be imagined."""
         count = self.context.shape[1]
         return torch.cat([self.context, self.frames], dim=1)[:, -count:]
+
+
+class _Given(NamedTuple):
+    """What one portion of a batch is imagined from."""
+
+    context: Tensor
+    chunks: Tensor
+    state: Tensor | None
+    maps: Tensor | None
+    words: Tensor | None
 
 
 class CompositionalWorldModel:
@@ -58,6 +77,7 @@ class CompositionalWorldModel:
         value_stride: int = 1,
         micro_batch: int = 8,
         bfloat16: bool | None = None,
+        trust: TrustConfig | None = None,
     ) -> None:
         """Take over trained models.
 
@@ -67,6 +87,7 @@ class CompositionalWorldModel:
             value_stride: V is evaluated on every n-th imagined frame, the last one included.
             micro_batch: chunks that are computed together.
             bfloat16: arithmetic of the networks; None for "where this CPU has instructions for it".
+            trust: what is asked of every imagination to tell how far it may be trusted; None: nothing.
         """
         ours = (dynamics.config.views, dynamics.config.height, dynamics.config.width)
         theirs = (value.config.views, value.config.height, value.config.width)
@@ -74,7 +95,7 @@ class CompositionalWorldModel:
             raise ConfigError(f"(views, height, width) of dynamics {ours} and value {theirs} differ; train both alike")
         self.dynamics = dynamics.eval().requires_grad_(False)
         self.value = value.eval().requires_grad_(False)
-        self.steps, self.value_stride, self.micro_batch = steps, value_stride, micro_batch
+        self.steps, self.value_stride, self.micro_batch, self.trust = steps, value_stride, micro_batch, trust
         self.bfloat16 = has_bfloat16(dynamics.device) if bfloat16 is None else bfloat16
 
     @torch.inference_mode()
@@ -105,20 +126,44 @@ class CompositionalWorldModel:
         if seeds is None:
             seeds = torch.randint(0, 2**62, (len(chunks),), generator=generator).tolist()
         state = state if self.dynamics.config.use_state else None
-        words = self.value.encode_text(instructions)
-        parts = []
+        words, used = self.value.encode_text(instructions), steps or self.steps
+        parts, doubts = [], []
         with torch.autocast(self.dynamics.device.type, torch.bfloat16, enabled=self.bfloat16):
             for part in self._portions(len(chunks)):
-                noise = seeded_noise(self.dynamics.latent_shape, list(seeds[part]))
-                own_state = None if state is None else state[part]
-                own_maps = None if maps is None else maps[part]
-                frames = self.dynamics.sample(
-                    context[part], chunks[part], own_state, steps=steps or self.steps, maps=own_maps, noise=noise
+                given = _Given(
+                    context[part], chunks[part], *(None if x is None else x[part] for x in (state, maps, words))
                 )
-                values, now = self._judge(context[part, -1], frames, None if words is None else words[part])
-                parts.append((frames.cpu(), values.cpu(), now.cpu()))
+                found = self._imagine(given, seeds[part], used)
+                parts.append(found)
+                if self.trust is not None:
+                    again = [
+                        self._imagine(given, other_seeds(seeds[part], repeat + 1), self.trust.steps or used)
+                        for repeat in range(self.trust.repeats)
+                    ]
+                    doubts.append(self._doubt(context[part], found, again))
         frames, values, value_now = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Imagination(frames, values, value_now, advantage(values, value_now), context)
+        doubt = Doubt.cat(doubts) if doubts else None
+        return Imagination(frames, values, value_now, advantage(values, value_now), context, doubt)
+
+    def _imagine(self, given: _Given, seeds: Sequence[int], steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Frames, their values and V now of one portion, on the CPU."""
+        noise = seeded_noise(self.dynamics.latent_shape, list(seeds))
+        frames = self.dynamics.sample(
+            given.context, given.chunks, given.state, steps=steps, maps=given.maps, noise=noise
+        )
+        values, now = self._judge(given.context[:, -1], frames, given.words)
+        return frames.cpu(), values.cpu(), now.cpu()
+
+    def _doubt(
+        self, context: Tensor, found: tuple[Tensor, Tensor, Tensor], again: list[tuple[Tensor, Tensor, Tensor]]
+    ) -> Doubt:
+        frames, values, now = found
+        return Doubt(
+            largest_jump(values, now),
+            reconstruction_error(self.dynamics, context[:, -1]),
+            spread(values, [other[1] for other in again]),
+            spread(frames, [other[0] for other in again]) / 255.0,
+        )
 
     @torch.inference_mode()
     def values_of(self, frames: Tensor, instructions: Tensor | Sequence[str] | None = None) -> Tensor:

@@ -5,9 +5,10 @@ import torch
 
 from rise_worldmodel.config import CodecConfig, DynamicsConfig, tiny_dynamics
 from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.dynamics_report import dynamics_report
 from rise_worldmodel.errors import ConfigError, ShapeError
 from rise_worldmodel.flow_matching import seeded_noise
-from rise_worldmodel.metrics import dynamics_report, psnr
+from rise_worldmodel.metrics import psnr
 from rise_worldmodel.synthetic import moving_squares, small_dynamics
 
 ROBOTS = {

@@ -1,5 +1,7 @@
 """Imagination composes dynamics, value and Eq. 2, sample by sample, and chains."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from rise_worldmodel.config import ValueConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import ConfigError
 from rise_worldmodel.synthetic import moving_squares, small_dynamics
+from rise_worldmodel.trust import TrustConfig, other_seeds, reconstruction_error
 from rise_worldmodel.value import ValueModel
 from rise_worldmodel.world_model import CompositionalWorldModel
 
@@ -71,3 +74,42 @@ def test_models_are_frozen_and_must_agree_on_frames(world: CompositionalWorldMod
     assert not any(p.requires_grad for p in [*world.dynamics.parameters(), *world.value.parameters()])
     with pytest.raises(ConfigError, match="differ"):
         CompositionalWorldModel(world.dynamics, ValueModel(ValueConfig(1, 32, 32, (0,), (True,))))
+
+
+def test_trust_repeats_an_imagination_and_leaves_it_as_it_was(world: CompositionalWorldModel) -> None:
+    """Its own noise for every repetition: a copy of the same noise would agree with everything."""
+    start = _start(4)
+    plain = world.imagine(*start, seeds=range(4))
+    assert plain.trust is None and plain.doubt is None
+    world.trust = TrustConfig(repeats=2, steps=3)
+    try:
+        asked = world.imagine(*start, seeds=range(4))
+    finally:
+        world.trust = None
+    assert torch.equal(asked.frames, plain.frames) and torch.equal(asked.values, plain.values)
+    assert asked.doubt is not None and (asked.doubt.frames > 0).all()
+    other = [
+        world.imagine(*start, seeds=other_seeds(range(4), repeat), steps=3).values - plain.values for repeat in (1, 2)
+    ]
+    expected = torch.stack([difference.pow(2).mean(1) for difference in other]).mean(0).sqrt()
+    torch.testing.assert_close(asked.doubt.values, expected, atol=1e-5, rtol=1e-3)
+
+
+def test_trust_falls_with_the_largest_jump_of_v(world: CompositionalWorldModel) -> None:
+    start = _start(4)
+    world.trust = TrustConfig()
+    try:
+        asked = world.imagine(*start, seeds=range(4))
+    finally:
+        world.trust = None
+    assert asked.doubt is not None and asked.doubt.values.isnan().all(), "nothing was repeated"
+    curve = torch.cat([asked.value_now[:, None], asked.values], dim=1).tolist()
+    jumps = [max(abs(b - a) for a, b in pairwise(row)) for row in curve]
+    torch.testing.assert_close(asked.trust, torch.exp(-torch.tensor(jumps) / 0.5), atol=1e-5, rtol=1e-4)
+
+
+def test_a_scene_that_the_codec_does_not_know_is_doubted(world: CompositionalWorldModel) -> None:
+    present = _start(2)[0][:, -1].clone()
+    present[1] = torch.randint(0, 256, present[1].shape, dtype=torch.uint8)
+    known, unknown = reconstruction_error(world.dynamics, present).tolist()
+    assert known < 0.1 < 0.2 < unknown

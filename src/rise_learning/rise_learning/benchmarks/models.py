@@ -1,4 +1,4 @@
-"""Inference and training of the policy, and imagination, on random weights: time does not depend on their values."""
+"""Inference and training of the policy on random weights: time does not depend on their values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import time
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
@@ -16,18 +15,10 @@ from rise_learning.benchmarks.measure import Measurement, race
 from rise_learning.benchmarks.workload import Workload
 from rise_learning.evaluation.agent import DeploymentConfig, sample_once
 from rise_learning.policy.interface import Policy
-from rise_learning.train_dynamics import clip, complete_chunks, new_dynamics
 from rise_learning.training.ema import Ema
 from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
-from rise_worldmodel.config import tiny_value
-from rise_worldmodel.value import ValueModel
-from rise_worldmodel.world_model import CompositionalWorldModel
 
 INFERENCES, TRAIN_STEPS = 100, 6
-CHUNKS = 16
-"""Chunks imagined in one batch."""
-PAPER_STEPS = 50
-"""Euler steps of the dynamics in the paper (Table IX)."""
 
 
 def offline_samples(workload: Workload) -> OfflineSamples:
@@ -102,40 +93,3 @@ def policy_step(workload: Workload, samples: OfflineSamples, fresh: Policy, *, b
         ema.update(policy, 0)
 
     return step
-
-
-def imagination(workload: Workload) -> list[Measurement]:
-    """Imagined and judged chunks per second: a batch as self-improvement asks for it, and chunks one by one."""
-    episodes, size = workload.episodes, workload.preset.image_size
-    dynamics, inputs = new_dynamics(episodes, size, seed=0)
-    value = ValueModel(tiny_value(views=len(workload.contract.cameras)))
-    model = CompositionalWorldModel(dynamics, value, steps=workload.preset.self_improvement.dynamics_steps)
-    g = np.random.default_rng(0).choice(complete_chunks(episodes), CHUNKS)
-    context, _, told = clip(episodes, g, inputs)
-    texts = [episodes.episodes[number].instruction for number in episodes.episode_of[g]]
-
-    def imagine(rows: slice, steps: int) -> None:
-        maps = None if told.maps is None else told.maps[rows]
-        seeds = range(len(texts[rows]))
-        assert told.state is not None
-        model.imagine(
-            context[rows], told.state[rows], told.actions[rows], texts[rows], maps=maps, seeds=seeds, steps=steps
-        )
-
-    one, everything = slice(0, 1), slice(None)
-    batched, alone = race(partial(imagine, everything, model.steps), partial(imagine, one, model.steps), rounds=5)
-    (long,) = race(partial(imagine, one, PAPER_STEPS), rounds=2, warmup=0)
-    rate = CHUNKS / float(np.median(batched))
-    name = f"chunks imagined, batch of {CHUNKS}, Euler steps: {model.steps}"
-    return [
-        Measurement(
-            name,
-            "1/CPU s",
-            rate,
-            f"one by one, Euler steps: {steps}",
-            1 / float(np.median(times)),
-            "higher",
-            len(times),
-        )
-        for steps, times in ((model.steps, alone), (PAPER_STEPS, long))
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,12 @@ from rise_learning.policy.flow_policy import PolicyInput
 from rise_learning.train_dynamics import clip
 from rise_learning.training.world_model_io import value_of_frames
 from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.metrics import dynamics_report
+from rise_worldmodel.dynamics_report import Conditions, Portion, score_portions
 from rise_worldmodel.value import ValueFunction
+from rise_worldmodel.video_scores import PublishedMetrics
+
+PORTION = 8
+"""Chunks imagined together."""
 
 
 def complete_starts(episodes: EpisodeSet, numbers: list[int] | None = None) -> np.ndarray:
@@ -31,37 +36,68 @@ def complete_starts(episodes: EpisodeSet, numbers: list[int] | None = None) -> n
 def dynamics_figures(
     model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, *, chunks: int, seed: int
 ) -> dict[str, Any]:
-    """`dynamics_report` over all episodes together and for each one, on at most `chunks` chunks of each episode."""
-    rng, of_episode = np.random.default_rng(seed), {}
-    for number in range(len(episodes.episodes)):
-        starts = complete_starts(episodes, [number])
-        if len(starts) > 1:
-            of_episode[number] = rng.permutation(starts)[:chunks]
+    """`chunk_figures` over all episodes together and for each one, on at most `chunks` chunks of each episode."""
+    of_episode = chunks_by_episode(episodes, chunks, seed)
     if not of_episode:
         return {"chunks": 0, "episodes": 0}
-    mixed = rng.permutation(np.concatenate(list(of_episode.values())))
-    report = _chunk_figures(model, inputs, episodes, mixed, seed)
+    mixed = np.random.default_rng([seed, 1]).permutation(np.concatenate(list(of_episode.values())))
+    report = chunk_figures(model, inputs, episodes, mixed, seed=seed)
     each: list[dict[str, Any]] = []
     for number, starts in of_episode.items():
-        found = _chunk_figures(model, inputs, episodes, starts, seed)
+        found = chunk_figures(model, inputs, episodes, starts, seed=seed)
         each.append({"episode_id": episodes.episodes[number].episode_id, "chunks": len(starts), **found})
     return {
         "chunks": len(mixed),
         "episodes": len(each),
         **report,
-        "gain_over_copy_last_db": report["psnr"] - report["psnr_copy_last"],
-        "gain_over_copy_last_db_moving": report["psnr_moving"] - report["psnr_copy_last_moving"],
-        "gain_over_shuffled_actions_db": report["psnr"] - report["psnr_shuffled_actions"],
+        **gains(report),
         "episodes_above_copy_last": sum(item["psnr"] > item["psnr_copy_last"] for item in each),
         "by_episode": each,
     }
 
 
-def _chunk_figures(
-    model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, g: np.ndarray, seed: int
+def chunks_by_episode(episodes: EpisodeSet, chunks: int, seed: int) -> dict[int, np.ndarray]:
+    """At most `chunks` frames with a whole chunk of each episode that has two or more."""
+    rng, found = np.random.default_rng(seed), {}
+    for number in range(len(episodes.episodes)):
+        starts = complete_starts(episodes, [number])
+        if len(starts) > 1:
+            found[number] = rng.permutation(starts)[:chunks]
+    return found
+
+
+def gains(report: dict[str, float]) -> dict[str, float]:
+    """DB that imagination is better than its bounds below."""
+    return {
+        "gain_over_copy_last_db": report["psnr"] - report["psnr_copy_last"],
+        "gain_over_copy_last_db_moving": report["psnr_moving"] - report["psnr_copy_last_moving"],
+        "gain_over_shuffled_actions_db": report["psnr"] - report["psnr_shuffled_actions"],
+        "gain_over_shuffled_actions_db_moving": report["psnr_moving"] - report["psnr_shuffled_actions_moving"],
+    }
+
+
+def chunk_figures(
+    model: MultiViewDynamics,
+    inputs: DynamicsInputs,
+    episodes: EpisodeSet,
+    g: np.ndarray,
+    *,
+    seed: int,
+    steps: int = 1,
+    flow: bool = False,
+    published: PublishedMetrics | None = None,
 ) -> dict[str, float]:
-    context, future, told = clip(episodes, g, inputs)
-    return dynamics_report(model, context, future, told.actions, told.state, maps=told.maps, seed=seed)
+    """`score_portions` of the chunks at frames g (B,); only a few are in memory at a time."""
+    seeds = np.random.default_rng(seed).integers(2**62, size=len(g)).tolist()
+    others = np.roll(g, 1)
+
+    def portions() -> Iterator[Portion]:
+        for rows in np.array_split(np.arange(len(g)), -(-len(g) // PORTION)):
+            context, future, told = clip(episodes, g[rows], inputs)
+            other = clip(episodes, others[rows], inputs)[2]
+            yield Portion(context, future, Conditions(*told), Conditions(*other), [seeds[row] for row in rows])
+
+    return score_portions(model, portions(), steps=steps, flow=flow, published=published)
 
 
 def value_figures(model: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:

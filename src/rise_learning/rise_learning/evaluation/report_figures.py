@@ -73,7 +73,7 @@ def value_over_episode(
         above, below = figure.subplots(2, 1, height_ratios=(height, 1.6), gridspec_kw={"hspace": 0.06})
         end = max(1, len(frames) - 1) / rate
         middles = ((np.arange(columns) + 0.5) / columns * (len(frames) - 1)).round().astype(int)
-        above.imshow(_strip(frames[middles]), extent=(0, end, 0, 1), aspect="auto", interpolation="nearest")
+        above.imshow(strip(frames[middles]), extent=(0, end, 0, 1), aspect="auto", interpolation="nearest")
         above.set_axis_off()
         above.set_title(title)
         below.plot(np.arange(len(values)) / rate, values, color=BLUE, linewidth=1.8)
@@ -88,7 +88,7 @@ def value_over_episode(
         return png(figure)
 
 
-def _strip(frames: np.ndarray) -> np.ndarray:
+def strip(frames: np.ndarray) -> np.ndarray:
     """(N, V, h, w, 3) -> one image, time from left to right, views below each other, with white seams."""
     padded = np.pad(frames, ((0, 0), (0, 0), (0, 1), (0, 1), (0, 0)), constant_values=255)
     rows = [np.concatenate(list(padded[:, view]), axis=1) for view in range(frames.shape[1])]

@@ -20,10 +20,12 @@ class Imagined:
     Attributes:
         frames: (B, F, V, h, w, 3) uint8 predicted frames.
         rise: (B, F') V of the frames that were judged, minus V now.
+        trust: (B,) in (0, 1] how far each may be trusted; None: as far as anything.
     """
 
     frames: Tensor
     rise: np.ndarray
+    trust: np.ndarray | None = None
 
     @property
     def advantage(self) -> np.ndarray:
@@ -81,6 +83,8 @@ class OnlineSamples:
         advantage: (N,) as binned.
         depth: (N,) 0 for chunks from a recorded state, 1 for chunks from an imagined one.
         group: (N,) equal for candidates of one state.
+        trust: (N,) in (0, 1] how far the imagination may be trusted, that of the first chunk included; 1 where the
+            world model does not say.
     """
 
     images: Tensor
@@ -90,6 +94,7 @@ class OnlineSamples:
     advantage: np.ndarray
     depth: np.ndarray
     group: np.ndarray
+    trust: np.ndarray
 
     def select(self, rows: np.ndarray) -> OnlineSamples:
         """The samples `rows` (M,)."""
@@ -101,6 +106,7 @@ class OnlineSamples:
             self.advantage[rows],
             self.depth[rows],
             self.group[rows],
+            self.trust[rows],
         )
 
 
@@ -160,18 +166,20 @@ def imagined_rollout(
         judged_frames: last frames of a chunk that are judged, 0 for all (Eq. 2).
     """
     current, found = starts.repeat(candidates), []
+    trust = np.ones(len(current.state))
     for depth in range(chunks_per_start):
         inputs, chunks = propose(
             policy, current, rng, advantage_bin=top_bin, flow_steps=flow_steps, time_shift=time_shift
         )
         imagined = world_model.imagine(current, chunks, int(rng.integers(2**31)))
+        trust = trust if imagined.trust is None else np.minimum(trust, imagined.trust)
         group = np.arange(len(chunks)) // candidates
         advantage = imagined.judged(judged_frames)
         if within_state:
             advantage -= np.repeat(advantage.reshape(-1, candidates).mean(1), candidates)
-        found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group))
+        found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group, trust))
         current = Starts(imagined.frames[:, -current.context.shape[1] :], chunks[:, -1], current.instructions)
-    images, state, chunks, advantage, depths, groups = zip(*found, strict=True)
+    images, state, chunks, advantage, depths, groups, trusts = zip(*found, strict=True)
     return OnlineSamples(
         torch.cat(images),
         torch.cat(state),
@@ -180,4 +188,5 @@ def imagined_rollout(
         np.concatenate(advantage),
         np.concatenate(depths),
         np.concatenate(groups),
+        np.concatenate(trusts),
     )

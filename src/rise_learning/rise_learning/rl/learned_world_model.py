@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,25 @@ from torch import Tensor
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 from rise_robot.core.contract import Contract
-from rise_worldmodel.world_model import CompositionalWorldModel
+from rise_worldmodel.trust import TrustConfig
+from rise_worldmodel.world_model import CompositionalWorldModel, Imagination
 
 
 class LearnedWorldModel:
-    """Frozen dynamics and value of `run`, with the conditions that the dynamics were trained with."""
+    """Frozen dynamics and value of `run`, with the conditions that the dynamics were trained with.
 
-    def __init__(self, run: Path, contract: Contract, *, dynamics_steps: int = 1) -> None:
+    Args:
+        trust: what is asked of imaginations to tell how far they may be trusted; None: nothing.
+    """
+
+    def __init__(
+        self, run: Path, contract: Contract, *, dynamics_steps: int = 1, trust: TrustConfig | None = None
+    ) -> None:
         self.model = CompositionalWorldModel(
-            load_dynamics(run / "dynamics", contract), load_value(run / "value", contract), steps=dynamics_steps
+            load_dynamics(run / "dynamics", contract),
+            load_value(run / "value", contract),
+            steps=dynamics_steps,
+            trust=trust,
         )
         self.inputs = load_inputs(run / "dynamics", contract, self.model.dynamics.config)
 
@@ -29,13 +40,25 @@ class LearnedWorldModel:
         self.model.value.to(device)
         return self
 
-    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+    def asking_for(self, trust: TrustConfig | None) -> LearnedWorldModel:
+        """The same models, other questions of trust."""
+        other = copy.copy(self)
+        other.model = copy.copy(self.model)
+        other.model.trust = trust
+        return other
+
+    def predict(self, starts: Starts, chunks: Tensor, seed: int, *, steps: int | None = None) -> Imagination:
+        """All that the world model says of (B, K, A) chunks from B states; `steps` of the dynamics for this call."""
         seeds = np.random.default_rng(seed).integers(2**62, size=len(chunks)).tolist()
         told = self.inputs(starts.state, chunks, starts.instructions)
-        found = self.model.imagine(
-            starts.context, told.state, told.actions, starts.instructions, maps=told.maps, seeds=seeds
+        return self.model.imagine(
+            starts.context, told.state, told.actions, starts.instructions, maps=told.maps, seeds=seeds, steps=steps
         )
-        return Imagined(found.frames, (found.values - found.value_now[:, None]).float().numpy())
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        found = self.predict(starts, chunks, seed)
+        trust = None if found.trust is None else found.trust.float().numpy()
+        return Imagined(found.frames, (found.values - found.value_now[:, None]).float().numpy(), trust)
 
     def judge(self, now: Tensor, frames: Tensor, instructions: list[str]) -> Imagined:
         """What V says of frames (B, F, V, h, w, 3) that really followed those (B, V, h, w, 3) of now, uint8."""

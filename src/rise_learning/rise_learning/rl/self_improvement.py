@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.errors import ConfigError
 from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
@@ -28,6 +29,7 @@ class Statistics:
     """Counters of a run; integers, so that they add up exactly over a resume."""
 
     imagined: int = 0
+    distrusted: int = 0
     clipped: int = 0
     online: int = 0
     offline: int = 0
@@ -84,11 +86,27 @@ class SelfImprovementLoop:
             kept = better_half(samples.advantage.reshape(-1, self.settings.candidates), self.settings.kept_states)
         else:
             labels, kept = earned, np.flatnonzero(earned >= self.settings.minimum_bin)
+        kept = self._trusted(samples, kept)
         self.buffer.add(samples.select(kept), labels[kept])
         self.statistics.imagined += len(earned)
         self.statistics.clipped += self.bins.clipped(samples.advantage)
         counts = np.bincount(earned, minlength=self.bins.count + 1)[1:]
         self.statistics.bins = [total + int(count) for total, count in zip(self.statistics.bins, counts, strict=True)]
+
+    def _trusted(self, samples: OnlineSamples, kept: np.ndarray) -> np.ndarray:
+        """Those of `kept` whose imagination reaches the minimum trust; the others are counted.
+
+        Raises:
+            ConfigError: the first rollout leaves nothing to learn from.
+        """
+        enough = samples.trust[kept] >= self.settings.minimum_trust
+        self.statistics.distrusted += int((~enough).sum())
+        if not enough.any() and not len(self.buffer):
+            raise ConfigError(
+                f"minimum_trust {self.settings.minimum_trust:g} leaves none of the {len(kept)} imagined chunks, whose "
+                f"trust is {samples.trust.min():.3f} to {samples.trust.max():.3f}; lower it"
+            )
+        return kept[enough]
 
     def refit_bins(self, states: int) -> None:
         """Fit the range of the bins to what the starting policy is imagined to do; before the first step only."""
@@ -115,6 +133,7 @@ class SelfImprovementLoop:
             "loss_online": losses[offline_count:].mean().detach(),
             "online_bin_mean": inputs.bins[offline_count:].float().mean(),
             "imagined": torch.tensor(float(self.statistics.imagined)),
+            "distrusted": torch.tensor(float(self.statistics.distrusted)),
         }
 
     def state(self) -> dict[str, Tensor]:

@@ -1,0 +1,124 @@
+"""A world model on held-out bags: video figures of Table V, value of successes against failures, Eq. 2 both ways."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.errors import DataError
+from rise_learning.evaluation.offline import PORTION, chunk_figures, chunks_by_episode, gains, value_figures
+from rise_learning.evaluation.ranking import correlation
+from rise_learning.rl.imagination import Starts
+from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_worldmodel.video_scores import PublishedMetrics
+from rise_worldmodel.visualize import side_by_side, write_video
+
+
+@dataclass(frozen=True)
+class HeldOutChunks:
+    """Recorded chunks that a world model is measured on.
+
+    Attributes:
+        frames: (N,) global numbers of the frames that they start at, mixed over episodes.
+    """
+
+    episodes: EpisodeSet
+    frames: np.ndarray
+    seed: int
+
+    @classmethod
+    def draw(cls, episodes: EpisodeSet, count: int, seed: int) -> HeldOutChunks:
+        """`count` chunks at most, as many of every episode as of any other. Raises DataError where there are none."""
+        each = max(2, -(-count // len(episodes.episodes)))
+        found = list(chunks_by_episode(episodes, each, seed).values())
+        if not found:
+            raise DataError(f"no held-out episode has two whole chunks of {episodes.contract.frames_per_chunk} frames")
+        mixed = np.random.default_rng([seed, 1]).permutation(np.concatenate(found))
+        return cls(episodes, mixed[:count], seed)
+
+    def starts(self, rows: np.ndarray) -> tuple[Starts, torch.Tensor, torch.Tensor]:
+        """Of some of the chunks: states, (B, K, A) commands, (B, F, V, h, w, 3) frames that were recorded."""
+        episodes, g = self.episodes, self.frames[rows]
+        starts = Starts(
+            torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
+            torch.from_numpy(episodes.state[episodes.step_of[g]]),
+            [episodes.instructions[number] for number in episodes.episode_of[g]],
+        )
+        future = episodes.frames[episodes.future_index(g, episodes.contract.frames_per_chunk)]
+        return starts, torch.from_numpy(episodes.chunk(g)), torch.from_numpy(future)
+
+
+def video_figures(
+    model: LearnedWorldModel, chunks: HeldOutChunks, *, steps: int, published: PublishedMetrics
+) -> dict[str, Any]:
+    """PSNR, SSIM, EPE and, where their weights are given, LPIPS and FVD, beside copy-last, codec and other actions."""
+    report = chunk_figures(
+        model.model.dynamics, model.inputs, chunks.episodes, chunks.frames,
+        seed=chunks.seed, steps=steps, flow=True, published=published,
+    )  # fmt: skip
+    videos = len(chunks.frames) * len(chunks.episodes.contract.cameras)
+    episodes = len(np.unique(chunks.episodes.episode_of[chunks.frames]))
+    return {"chunks": len(chunks.frames), "episodes": episodes, "videos": videos, **report, **gains(report)}
+
+
+def steps_against_quality(
+    model: LearnedWorldModel, chunks: HeldOutChunks, several: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Per number of Euler steps: PSNR, SSIM, EPE, CPU seconds a chunk, correlation of Eq. 2 with recorded frames."""
+    rows = []
+    for steps in several:
+        report = chunk_figures(
+            model.model.dynamics, model.inputs, chunks.episodes, chunks.frames,
+            seed=chunks.seed, steps=steps, flow=True,
+        )  # fmt: skip
+        begin = time.process_time()
+        advantages = advantage_figures(model, chunks, steps=steps)
+        kept = ("psnr", "psnr_moving", "ssim", "epe")
+        seconds = (time.process_time() - begin) / len(chunks.frames)
+        rows.append({"steps": steps, **{key: report[key] for key in kept}, **advantages, "cpu_s_per_chunk": seconds})
+    return rows
+
+
+def advantage_figures(model: LearnedWorldModel, chunks: HeldOutChunks, *, steps: int | None = None) -> dict[str, float]:
+    """Correlation of Eq. 2 on imagined and on recorded frames, and mean absolute difference in units of value."""
+    pairs = []
+    for rows in np.array_split(np.arange(len(chunks.frames)), -(-len(chunks.frames) // PORTION)):
+        starts, actions, future = chunks.starts(rows)
+        imagined = model.predict(starts, actions, chunks.seed + int(rows[0]), steps=steps).advantage.float().numpy()
+        pairs.append((imagined, model.judge(starts.context[:, -1], future, starts.instructions).advantage))
+    imagined, recorded = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    return {
+        "advantage_correlation": correlation(imagined, recorded),
+        "advantage_error": float(np.abs(imagined - recorded).mean()),
+    }
+
+
+def held_out_value(model: LearnedWorldModel, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
+    """Figures by the names of train_value's report, with those of every episode, and (N,) V of every frame."""
+    figures, values = value_figures(model.model.value, episodes)
+    return {"auc_success_vs_failure": figures["auc_success_vs_failure_last"], **figures}, values
+
+
+def write_held_out_videos(directory: Path, model: LearnedWorldModel, chunks: HeldOutChunks, count: int) -> list[str]:
+    """Clips of the first chunks: recorded, imagined, imagined under another chunk's actions, from top to bottom."""
+    count = min(count, len(chunks.frames))
+    if not count:
+        return []
+    rows = np.arange(count)
+    starts, actions, future = chunks.starts(rows)
+    other = chunks.starts((rows + 1) % len(chunks.frames))[1]
+    imagined, shuffled = (model.predict(starts, told, chunks.seed).frames for told in (actions, other))
+    contract = chunks.episodes.contract
+    rate = contract.control_rate_hz / contract.actions_per_frame
+    files = []
+    for row in rows:
+        clip = side_by_side([future[row], imagined[row], shuffled[row]], scale=-(-96 // future.shape[3]))
+        files.append(write_video(directory / f"held_out_{chunks.frames[row]}.mp4", clip, fps=rate).name)
+    return files

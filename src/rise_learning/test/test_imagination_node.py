@@ -1,0 +1,168 @@
+"""Imagination as a service: what it imagines is what the world model of the run says, and the node answers over DDS."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("rclpy")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from rclpy.action import ActionClient
+from ros_helpers import TINY, Deployment
+from sensor_msgs.msg import Image
+from synthetic import save_untrained
+from visualization_msgs.msg import Marker
+
+from rise_learning.data.dynamics_inputs import DynamicsInputs
+from rise_learning.data.normalizer import Normalizer
+from rise_learning.errors import PolicyError
+from rise_learning.nodes.live_imagination import LiveImagination, ahead, held
+from rise_learning.training.world_model_io import save_trained
+from rise_msgs.action import ImagineChunk
+from rise_msgs.msg import ActionChunk, ImaginedValue
+from rise_robot.core.chunk import Chunk
+from rise_robot.core.observation_buffer import Observation
+from rise_robot.nodes import conversions, qos
+from rise_worldmodel.config import tiny_dynamics, tiny_value
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.value import ValueModel
+
+
+def save_untrained_world(run: Path) -> Path:
+    """Dynamics, value and policy of the tiny contract with random weights; bins from -1 to 1."""
+    torch.manual_seed(0)
+    dynamics = MultiViewDynamics(dataclasses.replace(tiny_dynamics(TINY.action_dim), heads=2, head_dim=16, layers=1))
+    inputs = DynamicsInputs(TINY, dynamics.config, Normalizer(TINY.action_dim), None)
+    save_trained(run / "dynamics", dynamics, TINY, **inputs.texts())
+    save_trained(run / "value", ValueModel(tiny_value(views=len(TINY.cameras))), TINY)
+    meta = save_untrained(run / "policy", "untrained") / "model.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"bins": {"low": -1.0, "high": 1.0, "count": 10}}))
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_untrained_world(tmp_path_factory.mktemp("run"))
+
+
+def _seen() -> Observation:
+    rng = np.random.default_rng(0)
+    frames = {c.name: rng.integers(0, 255, (4, c.height, c.width, 3), np.uint8) for c in TINY.cameras}
+    return Observation(0, np.zeros(TINY.action_dim, np.float32), frames)
+
+
+def test_only_what_lies_ahead_of_a_chunk_is_imagined() -> None:
+    actions = np.arange(50.0)[:, None].repeat(TINY.action_dim, 1)
+    chunk = Chunk(10**9, actions)
+    found = ahead(chunk, 10**9 + round(12 * 1e9 * TINY.control_period_s), TINY)
+    assert found[:, 0].tolist() == [*range(12, 50), *[49.0] * 12], "then the robot holds"
+    assert ahead(chunk, 10**9, TINY)[:, 0].tolist() == list(range(50))
+    assert held(actions[:2], TINY)[:, 0].tolist() == [0.0] + [1.0] * 49
+    with pytest.raises(PolicyError, match="ended 10 control periods ago"):
+        ahead(chunk, 10**9 + round(60 * 1e9 * TINY.control_period_s), TINY)
+
+
+def test_a_live_imagination_is_that_of_the_world_model(run: Path) -> None:
+    live = LiveImagination(run, TINY, steps=1, trust=True)
+    actions = np.zeros((TINY.chunk_size, TINY.action_dim), np.float32)
+    future = live.imagine(_seen(), actions, "sort", seed=3)
+    again, other = (live.imagine(_seen(), actions, "sort", seed=seed) for seed in (3, 4))
+    assert torch.equal(future.frames, again.frames) and not torch.equal(future.frames, other.frames)
+    assert future.advantage == pytest.approx(future.values.mean() - future.value_now, abs=1e-5)
+    assert future.advantage_bin == int(np.floor((future.advantage + 1) * 5)) + 1 and 0 < future.trust < 1
+    pictures = future.pictures()
+    assert len(pictures) == 25 and pictures[0].shape[0] > 144 + 48
+    assert (pictures[0][-48:] != pictures[-1][-48:]).any(), "the curve grows"
+
+
+@pytest.fixture(scope="module")
+def deployment(run: Path) -> Iterator[Deployment]:
+    running = Deployment(run / "policy", "--imagination", str(run))
+    try:
+        running.listen(Image, "imagination/image", qos.SENSOR)
+        running.listen(ImaginedValue, "imagination/value", qos.EVENT)
+        running.listen(Marker, "imagination/marker", qos.EVENT)
+        running.listen(ActionChunk, "policy/action_chunk", qos.EVENT)
+        running.spin_until(lambda: running.heard["policy/action_chunk"])
+        yield running
+    finally:
+        running.close()
+
+
+class Client:
+    """Sends goals to the node of a deployment."""
+
+    def __init__(self, running: Deployment) -> None:
+        self.running, self.stages = running, []
+        self.client = ActionClient(running.node, ImagineChunk, "imagine_chunk")
+        assert self.client.wait_for_server(timeout_sec=60.0)
+
+    def ask(self, goal: ImagineChunk.Goal) -> Any:
+        """The handle of an accepted goal; a node that still loads is asked again."""
+        while True:
+            sent = self.client.send_goal_async(goal, feedback_callback=lambda m: self.stages.append(m.feedback))
+            self.running.spin_until(sent.done)
+            if sent.result().accepted:
+                return sent.result()
+
+    def result(self, goal: ImagineChunk.Goal) -> ImagineChunk.Result:
+        done = self.ask(goal).get_result_async()
+        self.running.spin_until(done.done)
+        return done.result().result
+
+
+@pytest.fixture(scope="module")
+def client(deployment: Deployment) -> Client:
+    return Client(deployment)
+
+
+def test_the_policys_chunk_is_imagined_frame_by_frame(deployment: Deployment, client: Client) -> None:
+    result = client.result(ImagineChunk.Goal(seed=1))
+    assert result.message == "" and len(result.values) == 25 and result.policy_version == "untrained"
+    assert result.advantage == pytest.approx(np.mean(result.values) - result.value_now, abs=1e-5)
+    assert 1 <= result.advantage_bin <= 10 and np.isnan(result.trust) and result.seconds > 0
+    deployment.spin_until(lambda: len(deployment.heard["imagination/value"]) >= 25)
+    values = deployment.heard["imagination/value"]
+    assert [message.frame for message in values] == list(range(1, 26))
+    np.testing.assert_allclose([message.value for message in values], result.values)
+    stamps = [conversions.stamp_of(message) for message in values]
+    assert set(np.diff(stamps)) == {round(2e9 * TINY.control_period_s)}
+    image = deployment.heard["imagination/image"][-1]
+    assert image.encoding == "rgb8" and len(image.data) == image.step * image.height
+    assert deployment.heard["imagination/marker"][-1].header.frame_id == "base_link"
+    assert [feedback.stage for feedback in client.stages[:2]] == ["observing", "imagining"]
+    assert client.stages[-1].progress == pytest.approx(1.0)
+
+
+def test_a_chunk_of_another_robot_is_refused_and_the_next_one_answered(client: Client) -> None:
+    positions = np.zeros(3 * TINY.action_dim)
+    wrong = ActionChunk(joint_names=["a"] * 14, dt=TINY.control_period_s, chunk_size=3, positions=positions)
+    result = client.result(ImagineChunk.Goal(chunk=wrong))
+    assert "are not those of the contract" in result.message and not result.values
+    right = conversions.chunk_message(Chunk(0, np.zeros((3, TINY.action_dim)), "by hand"), TINY)
+    result = client.result(ImagineChunk.Goal(chunk=right, steps=2))
+    assert result.message == "" and result.policy_version == "by hand"
+
+
+def test_a_goal_can_be_cancelled_while_it_is_shown(deployment: Deployment, client: Client) -> None:
+    before = len(deployment.heard["imagination/value"])
+    handle = client.ask(ImagineChunk.Goal(seed=2))
+    deployment.spin_until(lambda: len(deployment.heard["imagination/value"]) > before)
+    deployment.spin_until(handle.cancel_goal_async().done)
+    done = handle.get_result_async()
+    deployment.spin_until(done.done)
+    assert "ended before all frames were shown" in done.result().result.message
+    assert len(deployment.heard["imagination/value"]) < before + 25
+
+
+def test_the_node_ends_with_the_others(deployment: Deployment) -> None:
+    assert deployment.end()[0] == 0

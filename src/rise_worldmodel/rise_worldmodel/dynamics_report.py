@@ -1,0 +1,128 @@
+"""Imagined videos beside their bounds: copying the last frame, the codec's ceiling, another sample's actions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.flow_matching import seeded_noise
+from rise_worldmodel.metrics import moving_mask
+from rise_worldmodel.optical_flow import optical_flow
+from rise_worldmodel.video_scores import PublishedMetrics, Truth, VideoScores, each_view
+
+CANDIDATES = ("psnr", "psnr_copy_last", "psnr_shuffled_actions", "codec_psnr")
+"""How the PSNR of imagination and of its bounds is called; other metrics follow, with the same affixes."""
+AFFIXES = {"psnr": "{}", "psnr_copy_last": "{}_copy_last", "psnr_shuffled_actions": "{}_shuffled_actions",
+    "codec_psnr": "codec_{}"}  # fmt: skip
+
+
+class Conditions(NamedTuple):
+    """What B imaginations are told: see `MultiViewDynamics.loss`."""
+
+    actions: Tensor
+    state: Tensor | None
+    maps: Tensor | None = None
+
+
+class Portion(NamedTuple):
+    """Some held-out chunks.
+
+    Attributes:
+        context, future: frames, shapes as in `MultiViewDynamics.loss`.
+        told: of these chunks. other: of other chunks, the shuffled actions.
+        seeds: of their noise.
+    """
+
+    context: Tensor
+    future: Tensor
+    told: Conditions
+    other: Conditions
+    seeds: list[int]
+
+
+@torch.inference_mode()
+def score_portions(
+    model: MultiViewDynamics,
+    portions: Iterator[Portion],
+    *,
+    steps: int = 1,
+    flow: bool = False,
+    published: PublishedMetrics | None = None,
+) -> dict[str, float]:
+    """All figures over all portions, which are held one at a time.
+
+    Args:
+        flow: EPE as well.
+        published: LPIPS and FVD as well.
+
+    Returns:
+        `psnr`, `psnr_copy_last`, `psnr_shuffled_actions`, `codec_psnr`, the same with `_moving` on what moves; `ssim`
+        and the others of `VideoScores.report`, with the same affixes.
+    """
+    published = published or PublishedMetrics()
+    scores = {name: VideoScores(published) for name in CANDIDATES}
+    for context, future, told, other, seeds in portions:
+        last = context[:, -1]
+        noise = seeded_noise(model.latent_shape, seeds)
+        truth = _truth(last, future, flow, published)
+        scores["psnr"].add(_imagine(model, context, told, steps, noise), truth)
+        scores["psnr_copy_last"].add(last[:, None].expand_as(future), truth)
+        scores["psnr_shuffled_actions"].add(_imagine(model, context, other, steps, noise), truth)
+        seen, real = context.to(model.device), future.to(model.device)
+        scores["codec_psnr"].add(model.decode_future(seen, model.encode_future(real)).cpu(), truth)
+    return {key: value for name in CANDIDATES for key, value in _named(name, scores[name]).items()}
+
+
+def dynamics_report(
+    model: MultiViewDynamics,
+    context: Tensor,
+    future: Tensor,
+    actions: Tensor,
+    state: Tensor | None,
+    *,
+    maps: Tensor | None = None,
+    steps: int = 1,
+    seed: int = 0,
+    micro_batch: int = 8,
+    flow: bool = False,
+    published: PublishedMetrics | None = None,
+) -> dict[str, float]:
+    """`score_portions` of clips that lie in memory; shuffled: actions (with state and maps) of the next sample.
+
+    Args:
+        context, future, actions, state, maps: held-out clips, shapes as in `MultiViewDynamics.loss`.
+    """
+    order = torch.arange(len(context))
+    seeds = torch.randint(0, 2**62, (len(context),), generator=torch.Generator().manual_seed(seed)).tolist()
+
+    def told(rows: Tensor) -> Conditions:
+        return Conditions(actions[rows], *(None if part is None else part[rows] for part in (state, maps)))
+
+    def portions() -> Iterator[Portion]:
+        for rows, others in zip(order.split(micro_batch), order.roll(1).split(micro_batch), strict=True):
+            yield Portion(context[rows], future[rows], told(rows), told(others), [seeds[row] for row in rows])
+
+    return score_portions(model, portions(), steps=steps, flow=flow, published=published)
+
+
+def _imagine(model: MultiViewDynamics, context: Tensor, told: Conditions, steps: int, noise: Tensor) -> Tensor:
+    return model.sample(context, told.actions, told.state, steps=steps, maps=told.maps, noise=noise).cpu()
+
+
+def _truth(last: Tensor, future: Tensor, flow: bool, published: PublishedMetrics) -> Truth:
+    moved = optical_flow(torch.cat([last[:, None], future], dim=1)) if flow else None
+    features = None if published.i3d is None else published.i3d(each_view(future))
+    return Truth(last, future, moving_mask(future, last), moved, features)
+
+
+def _named(name: str, scores: VideoScores) -> dict[str, float]:
+    """`ssim` of the candidate `psnr_copy_last` -> `ssim_copy_last`; what moves keeps its suffix at the end."""
+    found = {}
+    for metric, value in scores.report().items():
+        base, moving = metric.removesuffix("_moving"), "_moving" if metric.endswith("_moving") else ""
+        found[AFFIXES[name].format(base) + moving] = value
+    return found
