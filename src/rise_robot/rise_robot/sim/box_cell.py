@@ -79,7 +79,7 @@ class BoxClosing(MilestoneTask[BoxSetup, BoxView, BoxMemory]):
 
     def _judge(self) -> Judgement:
         """Fails by tipped cup, missed grasp, slip, cup out of the box, flap sprung back, tab outside or timeout."""
-        return judge(self.view(), self._memory, self.rubric.reached)
+        return judge(self.view(), self.memory, self.rubric.reached)
 
     def _look(self) -> BoxView:
         data = self.data
