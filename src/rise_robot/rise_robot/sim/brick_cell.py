@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -79,6 +80,11 @@ class BrickSorting:
     @property
     def outcome(self) -> Outcome:
         return self.rubric.outcome
+
+    @property
+    def decided(self) -> bool:
+        """Every brick is in a bin or lost."""
+        return math.isfinite(self.rubric.decided_at)
 
     @property
     def score(self) -> float:

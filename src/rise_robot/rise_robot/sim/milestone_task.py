@@ -68,6 +68,11 @@ class MilestoneTask(Generic[SetupT, ViewT, MemoryT]):
         return self.rubric.outcome
 
     @property
+    def decided(self) -> bool:
+        """All milestones are reached."""
+        return self.rubric.reached == milestones.MILESTONES
+
+    @property
     def score(self) -> float:
         return self.rubric.score
 
