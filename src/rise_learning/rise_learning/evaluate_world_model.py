@@ -3,7 +3,7 @@
 From states of the expert's episodes on seeds that no training saw, the simulator executes the expert's chunk and six
 corrupted ones. A pair (expert, corrupted) counts where the objects really fared differently. What is compared and how
 is fixed by the seeds alone. With --own-states, chunks of the policy itself are compared as well, which is harder and
-what self-improvement lives on. Writes RUN/world_model.json and clips of imagined beside real frames to RUN/world_model/.
+what self-improvement lives on. Writes RUN/world_model.json, and clips of imagined beside real frames beside it.
 """
 
 from __future__ import annotations

@@ -82,10 +82,10 @@ def test_what_cannot_be_replayed_is_refused(episodes: EpisodeSet) -> None:
 
 
 def test_other_tasks_are_replayed_to_their_end_and_their_progress_tells_chunks_apart(other: EpisodeSet) -> None:
-    """Just before the second milestone counts, what the expert went on to do gets further than standing still."""
+    """A second before the third milestone counts, what the expert went on to do gets further than standing still."""
     task = recorded_task(other)
-    second = other.episodes[0].events[1][0]
-    g = np.array([second - 20, second - 20, len(other) - 5])
+    third = other.episodes[0].events[2][0]
+    g = np.array([third - 15, third - 15, len(other) - 5])
     chunks = other.chunk(g)
     chunks[1] = other.state[other.step_of[g[1]]]
     found = SimulatedWorldModel(other, TaskSetting.of(task), workers=1)
