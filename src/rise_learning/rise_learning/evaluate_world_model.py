@@ -4,10 +4,10 @@
 
 Held-out bags (any robot's): video figures of Table V beside copying the last frame, other actions and the codec alone,
 value of successes against failures, Eq. 2 on imagined and on recorded frames. In the simulated cell: from states of
-the expert's episodes on seeds that no training saw, the simulator executes the expert's chunk and six corrupted ones. A
-pair (expert, corrupted) counts where the bricks really fared differently. What is compared is fixed by the seeds alone.
-With --own-states, chunks of the policy itself are compared as well, which is harder and what self-improvement lives on.
-Writes RUN/world_model.json, and clips and pictures to RUN/world_model/.
+the expert's episodes on seeds that no training saw, the simulator executes the expert's chunk and corrupted ones. A
+pair (expert, corrupted) counts where the objects really fared differently. What is compared is fixed by the seeds
+alone. With --own-states, chunks of the policy itself are compared as well, which is harder and what self-improvement
+lives on. Writes RUN/world_model.json, and clips and pictures to RUN/world_model/.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from rise_learning import cli
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.agent import DeploymentConfig
 from rise_learning.evaluation.compared import Rows, draw_futures, judge
-from rise_learning.evaluation.counterfactuals import CORRUPTIONS, KINDS, Branch, Comparison, CounterfactualSimulator
+from rise_learning.evaluation.counterfactuals import Branch, Comparison, CounterfactualSimulator, kinds_of
 from rise_learning.evaluation.held_out_report import held_out_report
 from rise_learning.evaluation.held_out_text import held_out_lines, steps_lines
 from rise_learning.evaluation.own_chunks import Candidates, own_branches, own_candidates, own_chunk_report
@@ -39,8 +40,8 @@ from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import trained_contract
 from rise_robot.core.contract import Contract
-from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.control_maps import can_draw
+from rise_robot.sim.tasks import TaskSetting
 from rise_worldmodel.trust import TrustConfig
 from rise_worldmodel.video_scores import PublishedMetrics
 from rise_worldmodel.visualize import side_by_side, write_video
@@ -87,7 +88,11 @@ class Args:
     """Standard deviation, control steps, by which these chunks come early or late, as in self_improve."""
     policy: Path | None = None
     """Policy whose chunks are compared; default: RUN/policy."""
-    bricks: int = 1
+    task: str = "brick_sorting"
+    level: Literal["easy", "default", "hard"] | None = None
+    """Difficulty; not given: one brick, and `default` for the other tasks."""
+    bricks: int | None = None
+    """Bricks on the belt, 1 to 4, instead of the level's; brick_sorting only."""
     dynamics_steps: int = 1
     """Euler steps of the dynamics, as in self_improve."""
     workers: int = 2
@@ -100,19 +105,19 @@ _SIMULATORS: dict[tuple, CounterfactualSimulator] = {}
 """Of a worker process."""
 
 
-def _simulator(contract: Contract, task: BrickSortingConfig, size: tuple[int, int]) -> CounterfactualSimulator:
+def _simulator(contract: Contract, task: TaskSetting, size: tuple[int, int]) -> CounterfactualSimulator:
     key = (contract.digest, task, size)
     if key not in _SIMULATORS:
         _SIMULATORS[key] = CounterfactualSimulator(contract, task, size)
     return _SIMULATORS[key]
 
 
-def _branch(contract: Contract, task: BrickSortingConfig, size: tuple[int, int], seed: int) -> Branch:
+def _branch(contract: Contract, task: TaskSetting, size: tuple[int, int], seed: int) -> Branch:
     return _simulator(contract, task, size).branch(seed)
 
 
 def _compare(
-    contract: Contract, task: BrickSortingConfig, size: tuple[int, int], pair: tuple[Branch, np.ndarray]
+    contract: Contract, task: TaskSetting, size: tuple[int, int], pair: tuple[Branch, np.ndarray]
 ) -> Comparison:
     return _simulator(contract, task, size).compare(*pair)
 
@@ -154,13 +159,18 @@ def compare_own_chunks(args: Args, model: LearnedWorldModel, setting: tuple) -> 
 
 
 def write_clips(
-    directory: Path, found: Comparison, imagined: np.ndarray, advantages: tuple[np.ndarray, np.ndarray], fps: float
+    directory: Path,
+    found: Comparison,
+    kinds: tuple[str, ...],
+    imagined: np.ndarray,
+    advantages: tuple[np.ndarray, np.ndarray],
+    fps: float,
 ) -> list[dict]:
     """The expert's chunk and the first corrupted one that ends differently: real above imagined."""
     different = np.flatnonzero(found.differs)
     clips = []
     for index in [0, *different[:1].tolist()]:
-        file = directory / f"{found.seed}_{KINDS[index]}.mp4"
+        file = directory / f"{found.seed}_{kinds[index]}.mp4"
         rows = [torch.from_numpy(found.frames[index]), torch.from_numpy(imagined[index])]
         write_video(file, side_by_side(rows, scale=3), fps=fps)
         clips.append(
@@ -168,7 +178,7 @@ def write_clips(
                 "file": f"{directory.name}/{file.name}",
                 "seed": found.seed,
                 "step": found.step,
-                "kind": KINDS[index],
+                "kind": kinds[index],
                 "consequences": found.consequences[index],
                 "advantage_imagined": float(advantages[0][index]),
                 "advantage_true_frames": float(advantages[1][index]),
@@ -208,12 +218,13 @@ def rank(args: Args, model: LearnedWorldModel, contract: Contract, by_steps: lis
         by_steps: what recorded chunks gave per number of Euler steps; completed.
     """
     config = model.model.dynamics.config
-    setting = (contract, BrickSortingConfig(bricks=args.bricks), (config.height, config.width))
+    setting = (contract, TaskSetting.of(args.task, args.level, args.bricks), (config.height, config.width))
     seeds = list(range(args.seed, args.seed + args.states))
     branches = list(spread(partial(_branch, *setting), seeds, workers=args.workers, desc="states", unit="state"))
     others = [branches[i - 1].chunk for i in range(len(branches))]
     pairs = list(zip(branches, others, strict=True))
     compared = spread(partial(_compare, *setting), pairs, workers=args.workers, desc="chunks", unit="state")
+    kinds = kinds_of(args.task)
     rate = contract.control_rate_hz / contract.actions_per_frame
     rows, clips = Rows(args.compare_steps), []
     judging = model.asking_for(TrustConfig(repeats=1) if args.trust else None)
@@ -222,16 +233,16 @@ def rank(args: Args, model: LearnedWorldModel, contract: Contract, by_steps: lis
         rows.add(model, found, judged)
         if found.differs.any() and len(clips) < 2 * CLIPS:
             frames = judged.imagined.frames.numpy()
-            clips += write_clips(args.run / "world_model", found, frames, judged.advantages, rate)
-            draw_futures(args.run / "world_model", found, judged, rate)
+            clips += write_clips(args.run / "world_model", found, kinds, frames, judged.advantages, rate)
+            draw_futures(args.run / "world_model", found, kinds, judged, rate)
     imagined, true, differs = rows.arrays()
-    report = ranking_report(imagined, true, differs)
+    report = ranking_report(imagined, true, differs, kinds[1:])
     report["by_steps"] = rows.by_steps(by_steps)
     if args.trust:
         report["trust"] = trust_report(imagined, true, differs, rows.doubts())
     if args.own_states:
         report["own_chunks"] = compare_own_chunks(args, model, setting)
-    drawn = {"kinds": KINDS, "imagined": imagined.tolist(), "true_frames": true.tolist(), "differs": differs.tolist()}
+    drawn = {"kinds": kinds, "imagined": imagined.tolist(), "true_frames": true.tolist(), "differs": differs.tolist()}
     return {**report, "advantages": drawn, "clips": clips}
 
 
@@ -257,8 +268,8 @@ def show_ranking(report: dict) -> None:
         f"{report['correlation']:.2f}, within a state {report['correlation_within_state']:.2f}"
     )
     print(f"{'expert above':16}{'pairs':>6}{'imagined':>22}{'true frames':>22}")
-    kinds = {kind: (report["by_kind_imagined"][kind], report["by_kind_true_frames"][kind]) for kind in CORRUPTIONS}
-    for kind, found in kinds.items():
+    for kind, of_imagined in report["by_kind_imagined"].items():
+        found = of_imagined, report["by_kind_true_frames"][kind]
         print(f"{kind:16}{found[0]['pairs']:6}" + "".join(_cell(one["rate"], one["interval95"]) for one in found))
     both = ("imagined", "true_frames")
     cells = [_cell(report[f"advantage_auc_{name}"], report[f"interval95_{name}"]) for name in both]

@@ -26,13 +26,13 @@ from rise_learning.rl.imagination import WorldModel
 from rise_learning.rl.labels import label_bins, recorded_advantages
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.rl.self_improvement import SelfImprovementLoop
-from rise_learning.rl.simulated_world_model import SimulatedWorldModel
+from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
 from rise_learning.training import distributed
 from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
-from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.tasks import TaskSetting
 from rise_worldmodel.trust import TrustConfig
 
 PILOT_STATES = 128
@@ -56,8 +56,10 @@ class Args:
     """learned: dynamics and value of OUT; simulator: physics and its own progress, a perfect world model;
     simulated_frames: physics and the value of OUT. Those two need bags of the simulator, and
     --training.chunks-per-start 1."""
-    bricks: int = 1
-    """Bricks of the simulated episodes, where the simulator is the world model."""
+    level: Literal["easy", "default", "hard"] | None = None
+    """Where the simulator is the world model: the level at which the bags were collected."""
+    bricks: int | None = None
+    """Likewise the number of bricks, if it was given."""
     training: SelfImprovement = dataclasses.field(default_factory=SelfImprovement)
 
     @classmethod
@@ -124,7 +126,7 @@ def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) ->
         raise ConfigError("minimum_trust is for the learned world model; what the simulator does needs no trust")
     if args.training.chunks_per_start > 1:
         raise ConfigError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
-    task, judge = BrickSortingConfig(bricks=args.bricks), None
+    task, judge = TaskSetting.of(recorded_task(episodes), args.level, args.bricks), None
     if args.world_model == "simulated_frames":
         judge = LearnedWorldModel(args.out, episodes.contract).to(device).judge
     return SimulatedWorldModel(episodes, task, judge, workers=args.threads)

@@ -10,12 +10,12 @@ from synthetic import untrained_policy
 
 from rise_learning.data.loading import load_bags
 from rise_learning.evaluation.agent import DeploymentConfig
-from rise_learning.evaluation.counterfactuals import KINDS, CounterfactualSimulator, smooth_noise
+from rise_learning.evaluation.counterfactuals import KINDS, CounterfactualSimulator, kinds_of, smooth_noise
 from rise_learning.evaluation.own_chunks import own_branches, own_candidates, own_chunk_report
 from rise_learning.evaluation.ranking import paired_rate, pooled_auc, ranking_report, wins
 from rise_robot import collect
 from rise_robot.core.contract import Contract, config_path
-from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.tasks import TaskSetting
 
 TINY = Contract.load(config_path("contract_tiny.yaml"))
 SIZE = (48, 64)
@@ -24,7 +24,7 @@ SEEDS = (9, 10, 14)
 
 @pytest.fixture(scope="module")
 def simulator():
-    simulator = CounterfactualSimulator(TINY, BrickSortingConfig(bricks=1), SIZE)
+    simulator = CounterfactualSimulator(TINY, TaskSetting.of("brick_sorting"), SIZE)
     yield simulator
     simulator.close()
 
@@ -83,6 +83,21 @@ def test_corrupted_chunks_lead_elsewhere(comparisons: list) -> None:
         still = found.chunks[KINDS.index("standing_still")]
         assert np.ptp(still, axis=0).max() == 0.0
     assert sum(int(found.differs.sum()) for found in comparisons) > 0
+
+
+@pytest.mark.parametrize("task", ["backpack_packing", "box_closing"])
+def test_other_tasks_branch_and_go_wrong_in_their_own_ways(task: str) -> None:
+    """The expert's chunk repeats what it did; hands beside their way, or open, do something else."""
+    simulator = CounterfactualSimulator(TINY, TaskSetting.of(task), SIZE)
+    branch = simulator.branch(0)
+    found = simulator.compare(branch, branch.chunk)
+    kinds = kinds_of(task)
+    assert len(kinds) == len(KINDS) and found.frames.shape[0] == len(kinds)
+    same = kinds.index("other_episode")
+    assert np.array_equal(found.frames[same], found.frames[0]) and not found.differs[same]
+    for mistake in ("beside", "let_go"):
+        assert np.abs(found.chunks[kinds.index(mistake)] - found.chunks[0]).max() > 0.02
+    simulator.close()
 
 
 def test_noise_has_its_size_and_starts_small() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,22 +14,31 @@ from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.rl.self_improvement import offline_starts
-from rise_learning.rl.simulated_world_model import SimulatedWorldModel
+from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
 from rise_robot import collect
 from rise_robot.core.contract import Contract, config_path
-from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.tasks import TaskSetting
 
 TINY = Contract.load(config_path("contract_tiny.yaml"))
-ONE = BrickSortingConfig(bricks=1)
+ONE = TaskSetting.of("brick_sorting")
+
+
+def collected(path: Path, config: collect.CollectConfig) -> EpisodeSet:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RISE_CACHE", str(path / "cache"))
+        collect.collect(config, TINY, path / "bag", progress=False)
+        return load_bags([path / "bag"], (48, 64), workers=1)
 
 
 @pytest.fixture(scope="module")
 def episodes(tmp_path_factory: pytest.TempPathFactory) -> EpisodeSet:
-    path = tmp_path_factory.mktemp("replay")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RISE_CACHE", str(path / "cache"))
-        collect.collect(collect.CollectConfig(episodes=2, seed=5), TINY, path / "bag", progress=False)
-        return load_bags([path / "bag"], (48, 64), workers=1)
+    return collected(tmp_path_factory.mktemp("replay"), collect.CollectConfig(episodes=2, seed=5))
+
+
+@pytest.fixture(scope="module", params=["backpack_packing", "box_closing"])
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> EpisodeSet:
+    config = collect.CollectConfig(task=request.param, episodes=1, seed=5)
+    return collected(tmp_path_factory.mktemp(request.param), config)
 
 
 def starts_at(episodes: EpisodeSet, g: np.ndarray) -> Starts:
@@ -64,8 +74,37 @@ def test_progress_tells_going_on_from_standing_still(episodes: EpisodeSet) -> No
 def test_what_cannot_be_replayed_is_refused(episodes: EpisodeSet) -> None:
     g = np.array([30])
     chunks = torch.from_numpy(episodes.chunk(g))
-    two = SimulatedWorldModel(episodes, BrickSortingConfig(bricks=2), workers=1)
-    with pytest.raises(DataError, match="cannot be replayed: joints end .* and their --bricks"):
+    two = SimulatedWorldModel(episodes, TaskSetting.of("brick_sorting", bricks=2), workers=1)
+    with pytest.raises(DataError, match="cannot be replayed: joints end .* and their --level and --bricks"):
         two.imagine(starts_at(episodes, g), chunks, 0)
     with pytest.raises(DataError, match="cannot go on from imagined frames"):
         two.imagine(dataclasses.replace(starts_at(episodes, g), origin=None), chunks, 0)
+
+
+def test_other_tasks_are_replayed_to_their_end_and_their_progress_tells_chunks_apart(other: EpisodeSet) -> None:
+    """A second before the third milestone counts, what the expert went on to do gets further than standing still."""
+    task = recorded_task(other)
+    third = other.episodes[0].events[2][0]
+    g = np.array([third - 15, third - 15, len(other) - 5])
+    chunks = other.chunk(g)
+    chunks[1] = other.state[other.step_of[g[1]]]
+    found = SimulatedWorldModel(other, TaskSetting.of(task), workers=1)
+    rise = found.imagine(starts_at(other, g), torch.from_numpy(chunks), 0).rise
+    assert rise[0, -1] > rise[1, -1] + 0.05
+    assert rise[2, -1] == pytest.approx(0.0, abs=1e-6), "finished, and it stays so"
+
+
+def test_an_episode_that_physics_takes_elsewhere_is_refused(other: EpisodeSet) -> None:
+    """The rubric tells where the joints alone would not."""
+    g = np.array([len(other) - 5])
+    moved = [dataclasses.replace(episode, seed=episode.seed + 1) for episode in other.episodes]
+    elsewhere = EpisodeSet(TINY, moved)
+    model = SimulatedWorldModel(elsewhere, TaskSetting.of(recorded_task(other)), workers=1)
+    with pytest.raises(DataError, match="cannot be replayed: (the rubric says|joints end)"):
+        model.imagine(starts_at(elsewhere, g), torch.from_numpy(elsewhere.chunk(g)), 0)
+
+
+def test_the_task_comes_from_the_bags_and_is_one(episodes: EpisodeSet, other: EpisodeSet) -> None:
+    assert recorded_task(episodes) == "brick_sorting"
+    with pytest.raises(DataError, match="one task at a time, but the bags hold .*'brick_sorting'"):
+        recorded_task(EpisodeSet(TINY, [*episodes.episodes, *other.episodes]))

@@ -5,10 +5,13 @@
     python -m rise_robot.collect --task backpack_packing --agent random --kind rollout --episodes 20 --out bags/random
     python -m rise_robot.collect --episodes 200 --seed 10000 --out bags/rollouts --kind rollout \
         --noise 0 0.03 --corruption-rate 0.6
+    python -m rise_robot.collect --task box_closing --out bags/corrections --kind dagger --corruption-rate 1
 
 Demonstrations are successes of the uncorrupted expert: episodes that physics calls failures are discarded, and how
-many is said. Rollouts keep every episode. Episode i is made from seed + i alone, so that the same command gives the
-same bag, whatever the number of workers.
+many is said. Rollouts keep every episode. In a dagger episode the expert that fails on purpose commands until a failure
+is imminent, then a clean one finishes (`sim.intervention`); episodes in which that was not needed are discarded. Those
+of a trained policy are recorded by `rise_learning.evaluate --record --intervene`. Episode i is made from seed + i
+alone, so that the same command gives the same bag, whatever the number of workers.
 """
 
 from __future__ import annotations
@@ -27,21 +30,23 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from rise_robot.bag.episode import KINDS, Episode
+from rise_robot.bag.episode import Episode
 from rise_robot.bag.episode_writer import write_episode
 from rise_robot.bag.writer import BagWriter
 from rise_robot.collect_config import AGENTS, CollectConfig, draw_corruption
 from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.episodes import KINDS
 from rise_robot.core.errors import RiseRobotError, SimulationError
 from rise_robot.recording import FIRST_START_NS, PAUSE_NS, collect_episode, shifted
 from rise_robot.sim.episode import Agent
 from rise_robot.sim.experts import EXPERTS, make_expert
+from rise_robot.sim.intervention import InterventionAgent
 from rise_robot.sim.random_motion import RandomMotion
 from rise_robot.sim.robot import SimulatedRobot
 from rise_robot.sim.tasks import TASKS
 
 MAX_ATTEMPTS = 4
-"""Attempts per demonstration, after which the expert is called unfit for the settings."""
+"""Attempts per episode of the bag, after which the settings are called unfit for it."""
 
 
 @dataclass
@@ -49,7 +54,8 @@ class CollectSummary:
     """What was collected.
 
     Attributes:
-        episodes, successes, failures: of the bag; demonstrations that failed are not in it.
+        episodes, successes, failures: of the bag; demonstrations that failed and corrections without a take-over are
+            not in it.
         attempts: episodes that were run, `discarded` ones included.
         success_rate, score_mean, wall_s_per_episode: over the attempts.
         next_seed: the first one not tried.
@@ -89,6 +95,8 @@ class Collector:
         agent: Agent = make_expert(self._robot, rng, corruption)
         if self.config.agent == "random":
             name, agent = "random", RandomMotion(self._robot, rng)
+        if self.config.kind == "dagger":
+            agent = InterventionAgent(self._robot, agent, np.random.default_rng([seed, 2]))
         label = f"{self.config.task}-{self.config.kind}-{name}-{self.config.digest}-{seed:06d}"
         return collect_episode(self._robot, agent, seed, episode_id=label, kind=self.config.kind, start_ns=0)
 
@@ -123,7 +131,7 @@ def collect(
                 summary.attempts += 1
                 scores += episode.score
                 succeeded += episode.outcome == "success"
-                if config.kind == "demonstration" and episode.outcome != "success":
+                if not _belongs(episode):
                     summary.discarded += 1
                     _refuse_unfit(config, summary)
                     continue
@@ -144,6 +152,13 @@ def collect(
     return summary
 
 
+def _belongs(episode: Episode) -> bool:
+    """Whether an episode is of its kind: a demonstration succeeds, somebody takes over in a correction."""
+    if episode.kind == "demonstration":
+        return episode.outcome == "success"
+    return episode.kind == "rollout" or bool(episode.human.any())
+
+
 def _count(summary: CollectSummary, episode: Episode) -> None:
     summary.episodes += 1
     summary.successes += episode.outcome == "success"
@@ -152,10 +167,16 @@ def _count(summary: CollectSummary, episode: Episode) -> None:
     summary.simulated_s += episode.duration_s
 
 
+_REMEDY = {
+    "demonstration": "the expert failed; lower --noise, --bricks or --level",
+    "dagger": "nothing called for a correction; raise --corruption-rate or --noise",
+}
+
+
 def _refuse_unfit(config: CollectConfig, summary: CollectSummary) -> None:
     if summary.discarded > (MAX_ATTEMPTS - 1) * config.episodes + 20:
         raise SimulationError(
-            f"the expert failed in {summary.discarded} of {summary.attempts} episodes; lower --noise or --bricks"
+            f"{summary.discarded} of {summary.attempts} episodes were no {config.kind}: {_REMEDY[config.kind]}"
         )
 
 
@@ -216,7 +237,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--seed", type=int, default=0, help="seed of the first episode; the next one is seed + 1")
     add("--out", type=Path, required=True, help="bag directory to create")
     add("--contract", type=Path, default=config_path("contract_tiny.yaml"), help="contract of robot and bag")
-    add("--kind", default="demonstration", choices=KINDS[:2], help="demonstration keeps successes only")
+    add(
+        "--kind",
+        default="demonstration",
+        choices=KINDS,
+        help="demonstration keeps successes only, dagger episodes in which an expert took over from one that failed",
+    )
     add("--agent", default="expert", choices=AGENTS, help="the scripted expert, or smooth random motion (a rollout)")
     add("--level", help="difficulty: easy, default or hard; not given: one brick, and default for the other tasks")
     add("--bricks", type=int, nargs="+", help="number of bricks, or lowest and highest, instead of the level's")
@@ -265,7 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(
             f"{summary.out}: {summary.episodes} episodes ({summary.successes} successes, {summary.failures} failures), "
-            f"{summary.discarded} failed demonstrations discarded; success rate "
+            f"{summary.discarded} discarded that were no {summary.kind}; success rate "
             f"{summary.success_rate:.0%}, mean score {summary.score_mean:.2f}; "
             f"{summary.simulated_s:.0f} s of simulated time in {summary.wall_s:.1f} s"
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rise_robot.bag.episode import Kind
+from rise_robot.core.episodes import Kind
 from rise_robot.core.errors import SimulationError
 from rise_robot.sim.corruption import Mishap
 from rise_robot.sim.experts import EXPERTS
@@ -62,6 +62,8 @@ class CollectConfig:
             raise SimulationError("random motion is a rollout without noise or corruptions; use kind rollout alone")
         if self.kind == "demonstration" and self.corruption_rate > 0:
             raise SimulationError("demonstrations are never corrupted on purpose; use kind rollout")
+        if self.kind == "dagger" and self.corruption_rate == self.noise[1] == 0:
+            raise SimulationError("nothing would call for a correction; give kind dagger a corruption rate or noise")
         if self.episodes < 1 or self.seed < 0 or not 0 <= self.noise[0] <= self.noise[1]:
             raise SimulationError(f"need episodes >= 1, seed >= 0 and 0 <= noise low <= high, got {self}")
         if not (0 <= self.corruption_rate <= 1 and 0 <= self.corruption_probability <= 1):

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rise_robot.bag.episode import CameraStream, Episode, Kind, Outcome
+from rise_robot.bag.episode import CameraStream, Episode
 from rise_robot.core.contract import Contract
+from rise_robot.core.episodes import Kind, Outcome
 from rise_robot.core.images import encode_jpeg
 from rise_robot.sim.episode import Agent, Tick, stream_episode
 from rise_robot.sim.robot import SimulatedRobot

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from rise_learning.evaluation.counterfactuals import EXPERT, KINDS, Branch, Comparison
+from rise_learning.evaluation.counterfactuals import EXPERT, Branch, Comparison
 from rise_learning.evaluation.imagination_figures import Future, futures_figure
 from rise_learning.evaluation.ranking import paired_rate, wins
 from rise_learning.rl.imagination import Imagined, Starts
@@ -97,7 +97,7 @@ class Rows:
         return rows
 
 
-def draw_futures(directory: Path, found: Comparison, judged: Judged, rate: float) -> Path:
+def draw_futures(directory: Path, found: Comparison, kinds: tuple[str, ...], judged: Judged, rate: float) -> Path:
     """As Fig. 15: the expert's true frames, its imagined ones, and the corrupted chunks that ended otherwise."""
     worse = np.flatnonzero(found.differs)[: DRAWN - 1].tolist()
     imagined, values = judged.imagined.frames.numpy(), judged.imagined.values.float().numpy()
@@ -106,7 +106,7 @@ def draw_futures(directory: Path, found: Comparison, judged: Judged, rate: float
     futures = [Future(f"{EXPERT}, true frames", found.frames[0], judged.true.rise[0], dashed=True)]
     for index in [0, *worse]:
         fate = ", ".join(found.consequences[index])
-        name = f"{KINDS[index].replace('_', ' ')}, imagined: A = {advantages[index]:+.2f} (really: {fate})"
+        name = f"{kinds[index].replace('_', ' ')}, imagined: A = {advantages[index]:+.2f} (really: {fate})"
         futures.append(Future(name, imagined[index], rise[index]))
     title = f"seed {found.seed}, step {found.step}: {found.instruction}"
     directory.mkdir(parents=True, exist_ok=True)

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rise_learning.data.loading import policy_frames
+from rise_learning.evaluation.mistakes import MISTAKES, Mistake, no_mistake
+from rise_learning.rl.simulated_world_model import play
 from rise_robot.core.contract import Contract
-from rise_robot.sim.brick_sorting import BrickSortingConfig
-from rise_robot.sim.corruption import Attempt, Corruption
-from rise_robot.sim.expert import BrickSortingExpert
+from rise_robot.sim.experts import make_expert
 from rise_robot.sim.robot import RobotState, SimulatedRobot
-from rise_robot.sim.scene import COLOURS
+from rise_robot.sim.tasks import TaskSetting
 
 EXPERT = "expert"
-CORRUPTIONS = (
-    "noise_small",
-    "noise_large",
-    "other_episode",
-    "wrong_bin",
-    "missed_grasp",
-    "standing_still",
-)
-KINDS = (EXPERT, *CORRUPTIONS)
+
+
+def kinds_of(task: str) -> tuple[str, ...]:
+    """Of the chunks that are compared: the expert's, then six corrupted ones."""
+    return (EXPERT, "noise_small", "noise_large", "other_episode", *MISTAKES[task], "standing_still")
+
+
+KINDS = kinds_of("brick_sorting")
+CORRUPTIONS = KINDS[1:]
 NOISE = {"noise_small": 0.07, "noise_large": 0.25}
 """Standard deviation of smooth noise on joint commands, rad; grippers get a tenth of it, in m."""
 NOISE_KEEP = 0.8
 """Correlation of the noise from one control step to the next, as in the expert's own."""
-GRASP_OFFSET = 0.035
-"""m by which a missed grasp misses."""
 SETTLE_S = 0.5
-"""How long the last command is held after a chunk before the bricks are looked at."""
-UNDECIDED = ("belt", "held")
-
-Change = Callable[[Attempt, str, np.random.Generator], Attempt]
-"""(attempt under way, phase of the arm, random numbers) -> the attempt gone wrong."""
+"""How long the last command is held after a chunk before the objects are looked at."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +56,14 @@ class Branch:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of N chunks from one state, in the order of KINDS.
+    """What came of N chunks from one state, in the order of `kinds_of` the task.
 
     Attributes:
         context, state, instruction: see Branch.
         chunks: (N, K, A) float32.
         frames: (N, F, V, h, w, 3) uint8 true frames; the last frame of an episode stands for what follows, as in the
             labels of recorded chunks.
-        consequences: per chunk what became of each brick.
+        consequences: per chunk what became of each object.
     """
 
     seed: int
@@ -84,7 +77,7 @@ class Comparison:
 
     @property
     def differs(self) -> np.ndarray:
-        """(N,) bool: the bricks fared otherwise than with the expert's chunk, which comes first."""
+        """(N,) bool: the objects fared otherwise than with the expert's chunk, which comes first."""
         return np.array([found != self.consequences[0] for found in self.consequences])
 
 
@@ -95,23 +88,24 @@ class CounterfactualSimulator:
         image_size: (height, width) of frames.
     """
 
-    def __init__(self, contract: Contract, task: BrickSortingConfig, image_size: tuple[int, int]) -> None:
+    def __init__(self, contract: Contract, task: TaskSetting, image_size: tuple[int, int]) -> None:
         self.contract, self.image_size = contract, image_size
-        self.robot = SimulatedRobot(contract, config=task)
+        self.kinds = kinds_of(task.name)
+        self.robot = SimulatedRobot(contract, task.name, task.config)
 
     def branch(self, seed: int) -> Branch:
-        """A frame of the clean expert's episode of `seed`, drawn evenly from those with an undecided brick."""
+        """A frame of the clean expert's episode of `seed`, drawn evenly from those before the task is decided."""
         robot, stride = self.robot, self.contract.actions_per_frame
         robot.reset(seed)
-        expert = BrickSortingExpert(robot, np.random.default_rng([seed, 1]))
+        expert = make_expert(robot, np.random.default_rng([seed, 1]))
         snapshots: list[tuple[RobotState, dict[str, Any]]] = []
-        while robot.outcome == "running" and set(robot.consequences()) & set(UNDECIDED):
+        while robot.outcome == "running" and not robot.task.decided:
             if robot.control_step % stride == 0:
                 snapshots.append((robot.get_state(), expert.get_state()))
             robot.step(expert.action())
         now = int(np.random.default_rng([seed, 2]).integers(len(snapshots)))
         saved, memory = snapshots[now]
-        chunk = self._expert_chunk(saved, memory, Corruption(), lambda attempt, phase, rng: attempt)
+        chunk = self._expert_chunk(saved, memory, no_mistake, np.random.default_rng(0))
         found = self.branch_at([state for state, _ in snapshots], now)
         return replace(found, expert=memory, chunk=chunk)
 
@@ -130,7 +124,7 @@ class CounterfactualSimulator:
         Args:
             other_chunk: (K, A) the expert's chunk of another episode.
         """
-        chunks = np.stack([self._chunk(kind, branch, other_chunk) for kind in KINDS])
+        chunks = np.stack([self._chunk(kind, branch, other_chunk) for kind in self.kinds])
         frames, consequences = zip(*[self.execute(branch, chunk) for chunk in chunks], strict=True)
         return Comparison(
             branch.seed,
@@ -149,7 +143,7 @@ class CounterfactualSimulator:
 
     def _chunk(self, kind: str, branch: Branch, other_chunk: np.ndarray) -> np.ndarray:
         """(K, A) float32 the chunk of one kind, within the limits of the contract."""
-        rng = np.random.default_rng([branch.seed, 3, KINDS.index(kind)])
+        rng = np.random.default_rng([branch.seed, 3, self.kinds.index(kind)])
         if kind == "expert":
             return branch.chunk
         if kind in NOISE:
@@ -160,54 +154,30 @@ class CounterfactualSimulator:
         if kind == "standing_still":
             self.robot.set_state(branch.robot)
             return np.tile(self.robot.command, (self.contract.chunk_size, 1)).astype(np.float32)
-        if kind == "wrong_bin":
-            return self._expert_chunk(branch.robot, branch.expert, Corruption(wrong_bin=True), _into_wrong_bin, rng)
-        missing = Corruption(grasp_offset=GRASP_OFFSET)
-        return self._expert_chunk(branch.robot, branch.expert, missing, _without_grasp, rng)
+        return self._expert_chunk(branch.robot, branch.expert, MISTAKES[self.robot.task.name][kind], rng)
 
     def _expert_chunk(
-        self,
-        saved: RobotState,
-        memory: dict[str, Any],
-        corruption: Corruption,
-        change: Change,
-        rng: np.random.Generator | None = None,
+        self, saved: RobotState, memory: dict[str, Any], mistake: Mistake, rng: np.random.Generator
     ) -> np.ndarray:
-        """(K, A) float32 commands of the expert from a saved state; the last one is repeated where the episode ends.
-
-        Args:
-            corruption: of attempts that begin within the chunk.
-            change: of attempts under way, given the phase of the arm.
-        """
-        robot, rng = self.robot, rng or np.random.default_rng(0)
+        """(K, A) float32 commands of the expert from a saved state; the last one is repeated where the episode ends."""
+        robot = self.robot
         robot.set_state(saved)
-        expert = BrickSortingExpert(robot, np.random.default_rng(0), corruption)
-        plans = {
-            arm: plan if plan.attempt is None else replace(plan, attempt=change(plan.attempt, plan.phase, rng))
-            for arm, plan in memory["plans"].items()
-        }
-        expert.set_state({**memory, "plans": plans})
+        act = mistake(robot, memory, rng)
         commands = [robot.command]
         while robot.outcome == "running" and len(commands) <= self.contract.chunk_size:
-            commands.append(expert.action())
+            commands.append(act())
             robot.step(commands[-1])
         index = np.minimum(np.arange(1, self.contract.chunk_size + 1), len(commands) - 1)
         return np.array(commands, dtype=np.float32)[index]
 
     def execute(self, branch: Branch, chunk: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-        """True frames (F, V, h, w, 3) of a chunk, and what became of each brick a little later."""
-        robot, stride = self.robot, self.contract.actions_per_frame
-        robot.set_state(branch.robot)
-        frames = [branch.context[-1]]
-        for step, command in enumerate(chunk, start=1):
-            if robot.outcome == "running":
-                robot.step(command)
-            if step % stride == 0:
-                frames.append(self._frame() if robot.outcome == "running" else frames[-1])
+        """True frames (F, V, h, w, 3) of a chunk, and what became of each object a little later."""
+        self.robot.set_state(branch.robot)
+        _, frames = play(self.robot, chunk, lambda robot: self._frame())
         for _ in range(round(SETTLE_S / self.contract.control_period_s)):
-            if robot.outcome == "running":
-                robot.step(chunk[-1])
-        return np.stack(frames[1:]), robot.consequences()
+            if self.robot.outcome == "running":
+                self.robot.step(chunk[-1])
+        return np.stack(frames), self.robot.consequences()
 
     def _frame(self, saved: RobotState | None = None) -> np.ndarray:
         """(V, h, w, 3) uint8 of a saved state, or of the present one."""
@@ -222,17 +192,3 @@ def smooth_noise(contract: Contract, sigma: float, rng: np.random.Generator) -> 
     fresh = rng.normal(size=(contract.chunk_size, contract.action_dim)) * scale * np.sqrt(1 - NOISE_KEEP**2)
     noise = np.zeros(contract.action_dim)
     return np.stack([noise := NOISE_KEEP * noise + row for row in fresh])
-
-
-def _into_wrong_bin(attempt: Attempt, phase: str, rng: np.random.Generator) -> Attempt:
-    wrong = [colour for colour in COLOURS if colour != attempt.colour]
-    return replace(attempt, colour=wrong[int(rng.integers(len(wrong)))])
-
-
-def _without_grasp(attempt: Attempt, phase: str, rng: np.random.Generator) -> Attempt:
-    """Miss beside the brick; where the fingers are at it already, let go."""
-    if phase != "reach":
-        return replace(attempt, closes=False, blind=True)
-    angle = rng.uniform(0, 2 * np.pi)
-    offset = (GRASP_OFFSET * float(np.cos(angle)), GRASP_OFFSET * float(np.sin(angle)))
-    return replace(attempt, offset=offset, blind=True)

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
-from rise_learning.evaluation.counterfactuals import UNDECIDED, Branch, CounterfactualSimulator
+from rise_learning.evaluation.counterfactuals import Branch, CounterfactualSimulator
 from rise_learning.policy.interface import Policy
 from rise_learning.rl.imagination import Starts, propose
 
-GOOD = ("held", "right")
-"""What may have become of a brick after a good chunk."""
+GOOD = ("held", "right", "loaded", "inside", "folded", "half", "closed")
+"""What may have become of a brick, a cup, clothes, a flap, a zip after a good chunk."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Candidates:
     Attributes:
         branch: the state. chunks: (N, K, A) float32.
         frames: (N, F, V, h, w, 3) uint8 true frames.
-        good: (N,) share of the bricks that are held or in their bin a little after the chunk.
+        good: (N,) share of the objects that are held or where they belong a little after the chunk.
     """
 
     branch: Branch
@@ -39,13 +39,13 @@ class Candidates:
 def own_branches(
     simulator: CounterfactualSimulator, policy: Policy, deployment: DeploymentConfig, seed: int, count: int
 ) -> list[Branch]:
-    """States of one episode of `policy`, drawn evenly from its frames with an undecided brick."""
+    """States of one episode of `policy`, drawn evenly from its frames before the task is decided."""
     robot, rng = simulator.robot, np.random.default_rng([seed, 4])
     agent = PolicyAgent(robot, policy, deployment, np.random.default_rng(seed))
     robot.reset(seed)
     agent.reset()
     saved = []
-    while robot.outcome == "running" and set(robot.consequences()) & set(UNDECIDED):
+    while robot.outcome == "running" and not robot.task.decided:
         if robot.control_step % simulator.contract.actions_per_frame == 0:
             saved.append(robot.get_state())
         robot.step(agent.action())

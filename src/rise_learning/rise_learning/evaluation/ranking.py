@@ -53,12 +53,15 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float((a * b).sum() / scale) if scale > 0 else float("nan")
 
 
-def ranking_report(imagined: np.ndarray, true: np.ndarray, differs: np.ndarray) -> dict:
+def ranking_report(
+    imagined: np.ndarray, true: np.ndarray, differs: np.ndarray, corruptions: tuple[str, ...] = CORRUPTIONS
+) -> dict:
     """How Eq. 2 ranks on imagined and on true frames.
 
     Args:
         imagined, true: (S, N) advantages of the chunks of S states, the expert's first.
         differs: (S, N - 1) bool: pairs whose real consequences differ; only they count.
+        corruptions: kinds of the chunks but the expert's.
     """
     every = np.ones_like(differs)
     report: dict = {
@@ -76,7 +79,7 @@ def ranking_report(imagined: np.ndarray, true: np.ndarray, differs: np.ndarray) 
         report[f"all_pairs_{name}"] = paired_rate(won, every)["rate"]
         report[f"pooled_auc_{name}"] = pooled_auc(advantages, differs)
         report[f"by_kind_{name}"] = {
-            kind: paired_rate(won[:, [i]], differs[:, [i]]) for i, kind in enumerate(CORRUPTIONS)
+            kind: paired_rate(won[:, [i]], differs[:, [i]]) for i, kind in enumerate(corruptions)
         }
     return report
 

@@ -10,8 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rise_learning.evaluation.counterfactuals import CORRUPTIONS
-
 matplotlib.use("Agg")
 BLUE, ORANGE, GREY, GREEN = "#2563eb", "#ea7317", "#6b7280", "#15803d"
 COLOURS = (BLUE, ORANGE, GREEN, "#9333ea", GREY)
@@ -97,7 +95,7 @@ def strip(frames: np.ndarray) -> np.ndarray:
 
 def ranking(report: dict[str, Any]) -> bytes:
     """How often the expert's chunk ranks above a corrupted one, by kind."""
-    kinds = [kind for kind in CORRUPTIONS if report["by_kind_true_frames"][kind]["pairs"]]
+    kinds = [kind for kind in report["by_kind_true_frames"] if report["by_kind_true_frames"][kind]["pairs"]]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9, 0.9 + 0.45 * (len(kinds) + 1)))
         axes = figure.subplots()

@@ -19,8 +19,8 @@ from rise_learning.data.loading import policy_frames
 from rise_learning.errors import DataError
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_robot.core.contract import Contract
-from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.robot import RobotState, SimulatedRobot
+from rise_robot.sim.tasks import TaskSetting
 
 STRAYED = 0.02
 """rad or m between replayed and recorded joints from which an episode is not what the simulator makes of it."""
@@ -36,6 +36,7 @@ class Replay:
     Attributes:
         states: (t + 1, A) recorded joint positions from the first one to the state.
         commands: (t, A) the commands between them.
+        events: names of the rubric events that were recorded until then.
         chunks: (N, K, A).
     """
 
@@ -43,6 +44,7 @@ class Replay:
     seed: int
     states: np.ndarray
     commands: np.ndarray
+    events: tuple[str, ...]
     chunks: np.ndarray
 
 
@@ -59,7 +61,7 @@ class ReplayWorker:
     """Replays and branches in a worker process, which keeps one simulator."""
 
     contract: Contract
-    task: BrickSortingConfig
+    task: TaskSetting
     image_size: tuple[int, int]
     render: bool
 
@@ -80,14 +82,18 @@ class ReplayWorker:
         """Raises DataError where the recording is not an episode of this simulator and task."""
         robot.reset(replay.seed)
         off = np.abs(robot.joint_positions - replay.states[0]).max()
+        events: list[str] = []
         for command in replay.commands:
             if robot.outcome == "running":
-                robot.step(command)
+                events += [event.name for event in robot.step(command).events]
         off = max(off, np.abs(robot.joint_positions - replay.states[-1]).max())
-        if off > STRAYED:
+        strayed = f"joints end {off:.3f} from where they were recorded" if off > STRAYED else ""
+        if tuple(events[: len(replay.events)]) != replay.events:
+            strayed = strayed or f"the rubric says {events}, recorded was {list(replay.events)}"
+        if strayed:
             raise DataError(
-                f"episode {replay.episode_id} cannot be replayed: joints end {off:.3f} from where they were recorded. "
-                "The simulator as world model needs bags of rise_robot.collect or evaluate --record, and their --bricks"
+                f"episode {replay.episode_id} of {self.task.name} cannot be replayed: {strayed}. The simulator as "
+                "world model needs bags of rise_robot.collect or evaluate --record, and their --level and --bricks"
             )
         return robot.get_state()
 
@@ -131,7 +137,7 @@ class SimulatedWorldModel:
     """
 
     def __init__(
-        self, episodes: EpisodeSet, task: BrickSortingConfig, judge: Judge | None = None, *, workers: int = 2
+        self, episodes: EpisodeSet, task: TaskSetting, judge: Judge | None = None, *, workers: int = 2
     ) -> None:
         self.episodes, self.judge = episodes, judge
         size = episodes.frames.shape[2], episodes.frames.shape[3]
@@ -155,15 +161,27 @@ class SimulatedWorldModel:
         number = int(self.episodes.episode_of[g])
         episode = self.episodes.episodes[number]
         step = (g - int(self.episodes.first_frame[number])) * self.episodes.contract.actions_per_frame
-        return Replay(episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], chunks)
+        frame, last = step // self.episodes.contract.actions_per_frame, len(episode.frames) - 1
+        events = tuple(name for at, name, _ in episode.events if at <= frame and at < last)  # the last has later ones
+        return Replay(
+            episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], events, chunks
+        )
+
+
+def recorded_task(episodes: EpisodeSet) -> str:
+    """The task of all episodes; DataError where there are several."""
+    tasks = sorted({episode.task for episode in episodes.episodes})
+    if len(tasks) > 1:
+        raise DataError(f"the simulator is the world model of one task at a time, but the bags hold {tasks}")
+    return tasks[0]
 
 
 _ROBOTS: dict[tuple, SimulatedRobot] = {}
 """Of a worker process."""
 
 
-def _robot(contract: Contract, task: BrickSortingConfig) -> SimulatedRobot:
+def _robot(contract: Contract, task: TaskSetting) -> SimulatedRobot:
     key = (contract.digest, task)
     if key not in _ROBOTS:
-        _ROBOTS[key] = SimulatedRobot(contract, config=task)
+        _ROBOTS[key] = SimulatedRobot(contract, task.name, task.config)
     return _ROBOTS[key]

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from rise_robot.core.contract import Contract
+from rise_robot.core.episodes import KINDS, OUTCOMES, Kind, Outcome
 from rise_robot.core.errors import BagError
 from rise_robot.core.rubric import RubricEventRecord
-
-Kind = Literal["demonstration", "rollout", "dagger"]
-Outcome = Literal["unknown", "success", "failure"]
-KINDS: tuple[Kind, ...] = ("demonstration", "rollout", "dagger")
-OUTCOMES: tuple[Outcome, ...] = ("unknown", "success", "failure")
 
 CameraStream = tuple[np.ndarray, list[bytes]]
 """Stamps (n,) int64 ns, rising, and the n JPEG files taken at them."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from rise_robot.bag import messages, schema
-from rise_robot.bag.episode import Episode, Kind, Outcome
+from rise_robot.bag.episode import Episode
 from rise_robot.bag.writer import BagWriter
+from rise_robot.core.episodes import Kind, Outcome
 
 Entry = tuple[int, str, memoryview]
 """Stamp (ns), relative topic, CDR."""

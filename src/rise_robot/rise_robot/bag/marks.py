@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rise_robot.bag.episode import Kind, Outcome, as_kind, as_outcome
+from rise_robot.bag.episode import as_kind, as_outcome
 from rise_robot.bag.messages import stamp_of
+from rise_robot.core.episodes import Kind, Outcome
 from rise_robot.core.errors import BagError
 
 log = logging.getLogger(__name__)

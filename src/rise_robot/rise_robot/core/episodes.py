@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from rise_robot.core.errors import EpisodeError
 
-KINDS = ("demonstration", "rollout", "dagger")
-OUTCOMES = ("unknown", "success", "failure")
+Kind = Literal["demonstration", "rollout", "dagger"]
+Outcome = Literal["unknown", "success", "failure"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class BackpackPacking(MilestoneTask[BackpackSetup, BackpackView, BackpackMemory]
             return 1.0
         clothes = self.data.body("clothes").xpos
         reach = min(float(np.linalg.norm(tool - clothes)) for tool in tools.values())
-        stage = stage_progress(view, self._memory, self.rubric.reached, reach)
+        stage = stage_progress(view, self.memory, self.rubric.reached, reach)
         return (self.rubric.reached + stage) / MILESTONES
 
     def consequences(self) -> tuple[str, ...]:
@@ -92,11 +92,11 @@ class BackpackPacking(MilestoneTask[BackpackSetup, BackpackView, BackpackMemory]
 
     def grips_handle(self, arm: str) -> bool:
         """Whether both fingers of `arm` touch the handle of its side."""
-        return self._touch.read(self.data)[f"handle_{arm}"].held_by == arm
+        return self.held_by(f"handle_{arm}") == arm
 
     def _judge(self) -> Judgement:
         """Fails by missed grasp, slip, clothes out, not lifted, zip missed, stuck, not pulled, tipped bag, timeout."""
-        return judge(self.view(), self._memory, self.rubric.reached)
+        return judge(self.view(), self.memory, self.rubric.reached)
 
     def _look(self) -> BackpackView:
         touch = self._touch.read(self.data)

@@ -38,6 +38,13 @@ class BackpackPackingExpert(ScriptedExpert):
             return self._zip(last)
         return Move("home", dict.fromkeys(ARMS), dwell=1.0)
 
+    def keeps_hold(self, arm: str) -> bool:
+        """The arm that carries the clothes, both that lift the bag, and the one that holds it while it is zipped."""
+        reached = self.robot.task.rubric.reached
+        if reached == 0:
+            return arm == self._packer == self.robot.task.held_by("clothes")
+        return (arm == self._holder or reached == 1) and self.robot.task.grips_handle(arm)
+
     @property
     def _packer(self) -> str:
         """The arm on whose side the clothes lie; it zips as well, towards its own side."""
@@ -48,12 +55,12 @@ class BackpackPackingExpert(ScriptedExpert):
         return ARMS[1 - ARMS.index(self._packer)]
 
     def _insert(self, last: str) -> Move:
-        arm, held = self._packer, self.robot.task.view().held
-        if last in ("", "rise", "retry", "unhook"):
-            return self._carry() if held else self._reach()
+        arm, held = self._packer, self.keeps_hold(self._packer)
+        if last in ("", "rise", "retry", "unhook") and not held:
+            return self._reach()
         if last == "reach":
             return Move("grasp", {arm: self.grip(arm, GRASP)}, dwell=0.4)
-        if last == "grasp":
+        if last in ("", "rise", "retry", "unhook", "grasp"):
             x, y, _ = self.robot.tool_position(arm)
             up = self.track(arm, [Waypoint((x, y, CARRY_Z), self._clothes_yaw())], opening=GRASP)
             return Move("lift", {arm: up, self._holder: self._hook()}, dwell=0.1)
@@ -107,7 +114,7 @@ class BackpackPackingExpert(ScriptedExpert):
     def _lift(self, last: str) -> Move:
         if last == "handles":
             return Move("grip", {arm: self.grip(arm, 0.0) for arm in ARMS}, dwell=0.45)
-        if last == "grip":
+        if last == "grip" or (last == "" and all(map(self.robot.task.grips_handle, ARMS))):
             if self.goes_wrong("lift_skip"):
                 return Move("down", {arm: self.grip(arm, OPEN) for arm in ARMS}, dwell=0.5)
             return Move("raise", {arm: self._handle_track(arm, (RAISE,), 0.0, 0.10) for arm in ARMS}, dwell=0.5)

@@ -94,11 +94,13 @@ def lapse_reason(view: BackpackView, memory: BackpackMemory, reached: int) -> st
     """Why nothing more was reached: of the first milestone that is missing."""
     if reached == 0:
         return "slip" if memory.lifted else "missed grasp" if memory.touched else "timeout"
+    if reached > 1 and view.jammed:
+        return "stuck zip"
     if not view.inside:
         return "clothes out of the bag"
     if reached == 1:
         return "slip" if memory.raised else "not lifted"
-    if view.jammed or view.zipped >= WHOLE:
+    if view.zipped >= WHOLE:
         return "stuck zip"
     return "zip not pulled through" if memory.pulled else "zip missed"
 

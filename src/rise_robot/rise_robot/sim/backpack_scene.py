@@ -12,6 +12,7 @@ import math
 from rise_robot.core.contract import Contract
 from rise_robot.sim.cell import TaskXml, cell_xml
 from rise_robot.sim.piper import BRICK_BITS
+from rise_robot.sim.walls import walls_xml
 
 BAG_X, BAG_Y, BAG_HEIGHT = 0.055, 0.088, 0.09  # m, half sizes inside and height of the walls
 WALL = 0.004  # m, thickness
@@ -50,18 +51,7 @@ def backpack_scene_xml(contract: Contract, zip_friction: float) -> str:
 
 
 def _bag(zip_friction: float) -> str:
-    t, h = WALL / 2, BAG_HEIGHT / 2
-    walls = (
-        ("far", BAG_X + t, 0.0, t, BAG_Y + WALL),
-        ("near", -BAG_X - t, 0.0, t, BAG_Y + WALL),
-        ("left", 0.0, BAG_Y + t, BAG_X, t),
-        ("right", 0.0, -BAG_Y - t, BAG_X, t),
-    )
-    parts = "".join(
-        f'<geom name="bag_{name}" type="box" pos="{x} {y} {h}" size="{sx} {sy} {h}" mass=".05" rgba="{_CLOTH}" '
-        f"{_BODY}/>"
-        for name, x, y, sx, sy in walls
-    )
+    parts = walls_xml("bag", (BAG_X, BAG_Y), BAG_HEIGHT, WALL, f'mass=".05" rgba="{_CLOTH}" {_BODY}')
     floor = (
         f'<geom name="bag_floor" type="box" pos="0 0 .002" size="{BAG_X} {BAG_Y} .002" mass=".10" rgba="{_DARK}" '
         f"{_BODY}/>"

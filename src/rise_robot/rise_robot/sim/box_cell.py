@@ -9,7 +9,7 @@ import numpy as np
 from rise_robot.core.contract import Contract
 from rise_robot.sim.box_closing import BoxClosingConfig, BoxSetup, draw_setup
 from rise_robot.sim.box_rubric import BOX_MILESTONES, BoxMemory, BoxView, judge, stage_progress
-from rise_robot.sim.box_scene import CUP_HEIGHT, FLAPS, TAB_LENGTH, box_scene_xml
+from rise_robot.sim.box_scene import CUP_HEIGHT, CUP_STAVES, FLAPS, TAB_LENGTH, box_scene_xml
 from rise_robot.sim.milestone_task import MilestoneTask
 from rise_robot.sim.milestones import MILESTONES, Judgement
 from rise_robot.sim.objects import GripperTouch, SceneLight, hide, place
@@ -27,7 +27,7 @@ class BoxClosing(MilestoneTask[BoxSetup, BoxView, BoxMemory]):
         self.model = mujoco.MjModel.from_xml_string(box_scene_xml(contract, config.stiffness))
         self.data = mujoco.MjData(self.model)
         self._light = SceneLight(self.model)
-        self._touch = GripperTouch(self.model, {"cup": ("cup",), "flaps": FLAPS})
+        self._touch = GripperTouch(self.model, {"cup": (*CUP_STAVES, "cup_floor"), "flaps": FLAPS})
         joints = [self.model.joint(name).id for name in FLAPS]
         self._hinges, self._creases = self.model.jnt_qposadr[joints], self.model.jnt_plasticadr[joints]
         self._settle = config.settle
@@ -79,7 +79,7 @@ class BoxClosing(MilestoneTask[BoxSetup, BoxView, BoxMemory]):
 
     def _judge(self) -> Judgement:
         """Fails by tipped cup, missed grasp, slip, cup out of the box, flap sprung back, tab outside or timeout."""
-        return judge(self.view(), self._memory, self.rubric.reached)
+        return judge(self.view(), self.memory, self.rubric.reached)
 
     def _look(self) -> BoxView:
         data = self.data

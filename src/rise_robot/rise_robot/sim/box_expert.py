@@ -39,6 +39,10 @@ class BoxClosingExpert(ScriptedExpert):
             return self._close_lid(last)
         return Move("home", dict.fromkeys(ARMS), dwell=1.0)
 
+    def keeps_hold(self, arm: str) -> bool:
+        """The arm that carries the cup."""
+        return arm == self._cup_arm == self.robot.task.held_by("cup")
+
     @property
     def _cup_arm(self) -> str:
         return self.robot.task.setup.arm
@@ -50,7 +54,7 @@ class BoxClosingExpert(ScriptedExpert):
     def _load(self, last: str) -> Move:
         arm = self._cup_arm
         cup = self.robot.task.data.body("cup").xpos.copy()
-        held = self.robot.task.view().held
+        held = self.keeps_hold(arm)
         if last in ("", "rise", "retry"):
             if held:
                 return self._lift(arm)

@@ -6,9 +6,12 @@ the far wall; its tab goes down behind the near wall. Creases are plastic: they 
 
 from __future__ import annotations
 
+import math
+
 from rise_robot.core.contract import Contract
 from rise_robot.sim.cell import TaskXml, cell_xml
 from rise_robot.sim.piper import BRICK_BITS
+from rise_robot.sim.walls import walls_xml
 
 BOX_X, BOX_Y, BOX_HEIGHT = 0.052, 0.056, 0.10  # m, half sizes inside and height of the walls
 WALL = 0.003  # m, thickness
@@ -16,6 +19,9 @@ SIDE_LENGTH, LID_LENGTH, TAB_LENGTH = 0.045, 0.088, 0.030  # m, from crease to e
 SIDE_X = (-0.028, 0.046)  # m, along the box
 LID_HALF_WIDTH, TAB_HALF_WIDTH = 0.047, 0.040  # m
 CUP_RADIUS, CUP_HEIGHT = 0.025, 0.072  # m
+CUP_WALL = 0.003  # m, thickness
+CUP_STAVES = tuple(f"cup_{i + 1}" for i in range(8))
+"""Geoms of the cup's wall."""
 CREASE = 0.2  # rad
 SIDES = {"left": 1.0, "right": -1.0}  # sign of y
 FLAPS = ("flap_left", "flap_right", "lid", "tab")
@@ -31,18 +37,8 @@ def box_scene_xml(contract: Contract, stiffness: float) -> str:
 
 
 def _box(stiffness: float) -> str:
-    t, h = WALL / 2, BOX_HEIGHT / 2
-    walls = (
-        ("far", BOX_X + t, 0.0, t, BOX_Y + WALL),
-        ("near", -BOX_X - t, 0.0, t, BOX_Y + WALL),
-        ("left", 0.0, BOX_Y + t, BOX_X, t),
-        ("right", 0.0, -BOX_Y - t, BOX_X, t),
-    )
-    parts = "".join(
-        f'<geom name="box_{name}" type="box" pos="{x} {y} {h}" size="{sx} {sy} {h}" mass=".06" rgba="{_CARD}" '
-        f'friction=".8 .005 .0001" {BRICK_BITS}/>'
-        for name, x, y, sx, sy in walls
-    )
+    card = f'mass=".06" rgba="{_CARD}" friction=".8 .005 .0001" {BRICK_BITS}'
+    parts = walls_xml("box", (BOX_X, BOX_Y), BOX_HEIGHT, WALL, card)
     floor = (
         f'<geom name="box_floor" type="box" pos="0 0 .0015" size="{BOX_X} {BOX_Y} .0015" mass=".12" rgba="{_INSIDE}" '
         f'friction="1 .005 .0001" {BRICK_BITS}/>'
@@ -82,11 +78,18 @@ def _lid(stiffness: float) -> str:
 
 
 def _cup() -> str:
-    half = CUP_HEIGHT / 2
-    return (
-        f'<body name="cup" pos="0 .2 {half}"><freejoint name="cup"/>'
-        f'<geom name="cup" type="cylinder" size="{CUP_RADIUS} {half}" mass=".06" condim="4" friction="1 .01 .0005" '
-        f'rgba=".13 .42 .75 1" {BRICK_BITS}/>'
-        f'<geom type="cylinder" pos="0 0 {half}" size="{CUP_RADIUS - 0.003} .0005" mass="0" rgba=".95 .95 .93 1"/>'
-        f"</body>"
+    """Hollow: a floor, and a wall of flat staves, two of which face the fingers."""
+    half, t, turn = CUP_HEIGHT / 2, CUP_WALL / 2, 2.0 * math.pi / len(CUP_STAVES)
+    middle, width = CUP_RADIUS - t, CUP_RADIUS * math.tan(turn / 2)
+    material = f'condim="4" friction="1 .01 .0005" {BRICK_BITS}'
+    staves = "".join(
+        f'<geom name="{name}" type="box" pos="{middle * math.cos(i * turn):.6f} {middle * math.sin(i * turn):.6f} 0" '
+        f'euler="0 0 {i * turn:.6f}" size="{t} {width:.6f} {half}" mass="{0.05 / len(CUP_STAVES):.6f}" '
+        f'rgba=".13 .42 .75 1" {material}/>'
+        for i, name in enumerate(CUP_STAVES)
     )
+    floor = (
+        f'<geom name="cup_floor" type="cylinder" pos="0 0 {t - half}" size="{CUP_RADIUS - CUP_WALL} {t}" mass=".01" '
+        f'rgba=".95 .95 .93 1" {material}/>'
+    )
+    return f'<body name="cup" pos="0 .2 {half}"><freejoint name="cup"/>{staves}{floor}</body>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,8 @@ from rise_robot.sim.brick_rubric import (
 )
 from rise_robot.sim.brick_sorting import BrickSortingConfig, EpisodeSetup, draw_setup
 from rise_robot.sim.cell import ARMS
-from rise_robot.sim.objects import GripperTouch, SceneLight, Touch
+from rise_robot.sim.clutter import clutter_name, clutter_xml
+from rise_robot.sim.objects import GripperTouch, SceneLight, Touch, hide, place
 from rise_robot.sim.rendering import mujoco
 from rise_robot.sim.scene import (
     BELT_HALF_WIDTH,
@@ -60,7 +62,9 @@ class BrickSorting:
 
     def __init__(self, contract: Contract, config: BrickSortingConfig) -> None:
         self.config = config
-        self.model = mujoco.MjModel.from_xml_string(scene_xml(contract, config.brick_range[1]))
+        self.model = mujoco.MjModel.from_xml_string(
+            scene_xml(contract, config.brick_range[1], clutter_xml(config.clutter[1]))
+        )
         self.data = mujoco.MjData(self.model)
         self._light = SceneLight(self.model)
         self._index_geoms()
@@ -79,6 +83,11 @@ class BrickSorting:
     @property
     def outcome(self) -> Outcome:
         return self.rubric.outcome
+
+    @property
+    def decided(self) -> bool:
+        """Every brick is in a bin or lost."""
+        return math.isfinite(self.rubric.decided_at)
 
     @property
     def score(self) -> float:
@@ -109,12 +118,16 @@ class BrickSorting:
         for i in range(self.config.brick_range[1]):
             if i >= len(records) or not records[i].entered:
                 self._shelve(i)
+        hide(self.data, self._clutter)
+        for thing in self.setup.clutter:
+            place(self.data, thing.name, thing.position, thing.yaw)
         self.rubric = RubricState(tuple(records))
 
     def clear(self) -> None:
-        """Put every brick out of sight, under nominal light."""
+        """Put every brick and what lies about out of sight, under nominal light."""
         for i in range(self.config.brick_range[1]):
             self._shelve(i)
+        hide(self.data, self._clutter)
         self._light.set(1.0)
 
     def before_step(self) -> None:
@@ -155,6 +168,7 @@ class BrickSorting:
 
     def _index_geoms(self) -> None:
         model = self.model
+        self._clutter = [clutter_name(i) for i in range(self.config.clutter[1])]
         self._belt = model.geom("belt").id
         names = [f"brick_{i + 1}" for i in range(self.config.brick_range[1])]
         self._brick_geoms = [model.geom(name).id for name in names]

@@ -9,6 +9,7 @@ import numpy as np
 
 from rise_robot.core.errors import SimulationError
 from rise_robot.sim.cell import ARM_SIDE, ARMS
+from rise_robot.sim.clutter import MAX_CLUTTER, Thing, draw_clutter
 from rise_robot.sim.scene import COLOURS, LANE_Y
 
 MAX_BRICKS = 4
@@ -23,6 +24,7 @@ class BrickSortingConfig:
         colours: of the bricks; no colour comes twice in one episode.
         belt_speed: (lowest, highest), m/s.
         lighting: (lowest, highest) factor on all lights.
+        clutter: (lowest, highest) number of things that lie about beside the belt, 0 to 4.
         home_noise: standard deviation of the start pose, rad.
         settle: time that an episode goes on after its last brick was decided, s.
         time_limit: s; None is 10 s and 6 s more for every further brick of the busier arm.
@@ -32,6 +34,7 @@ class BrickSortingConfig:
     colours: tuple[str, ...] = tuple(COLOURS)
     belt_speed: tuple[float, float] = (0.05, 0.15)
     lighting: tuple[float, float] = (0.75, 1.1)
+    clutter: tuple[int, int] = (0, 0)
     home_noise: float = 0.02
     settle: float = 0.6
     time_limit: float | None = None
@@ -40,6 +43,8 @@ class BrickSortingConfig:
         low, high = self.brick_range
         if not 1 <= low <= high <= MAX_BRICKS:
             raise SimulationError(f"bricks must lie within 1 and {MAX_BRICKS}, got {self.bricks}")
+        if not 0 <= self.clutter[0] <= self.clutter[1] <= MAX_CLUTTER:
+            raise SimulationError(f"clutter must lie within 0 and {MAX_CLUTTER}, got {self.clutter}")
         if unknown := set(self.colours) - set(COLOURS):
             raise SimulationError(f"unknown colours {sorted(unknown)}; known ones are {list(COLOURS)}")
         if len(set(self.colours)) != len(self.colours) or len(self.colours) < high:
@@ -53,7 +58,9 @@ class BrickSortingConfig:
 BRICK_LEVELS = {
     "easy": BrickSortingConfig(bricks=1, belt_speed=(0.05, 0.08), lighting=(0.95, 1.05)),
     "default": BrickSortingConfig(),
-    "hard": BrickSortingConfig(bricks=MAX_BRICKS, belt_speed=(0.12, 0.18), lighting=(0.5, 1.3), home_noise=0.04),
+    "hard": BrickSortingConfig(
+        bricks=MAX_BRICKS, belt_speed=(0.12, 0.18), lighting=(0.5, 1.3), clutter=(2, MAX_CLUTTER), home_noise=0.04
+    ),
 }
 
 
@@ -82,6 +89,7 @@ class EpisodeSetup:
     lighting: float
     time_limit: float  # s
     home_offset: np.ndarray = field(repr=False)  # (12,) rad
+    clutter: tuple[Thing, ...] = ()
 
     @property
     def instruction(self) -> str:
@@ -98,7 +106,8 @@ def draw_setup(config: BrickSortingConfig, rng: np.random.Generator) -> EpisodeS
     bricks = tuple(_draw_brick(i, str(colours[i]), ARMS[(first + i) % 2], rng) for i in range(count))
     limit = config.time_limit if config.time_limit is not None else 10.0 + 6.0 * (math.ceil(count / 2) - 1)
     lighting = float(rng.uniform(*config.lighting))
-    return EpisodeSetup(bricks, belt_speed, lighting, limit, rng.normal(0.0, config.home_noise, 12))
+    home_offset = rng.normal(0.0, config.home_noise, 12)
+    return EpisodeSetup(bricks, belt_speed, lighting, limit, home_offset, draw_clutter(config.clutter, rng))
 
 
 def _draw_brick(i: int, colour: str, arm: str, rng: np.random.Generator) -> BrickSpec:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from rise_robot.core.rubric import RubricEventRecord
 from rise_robot.sim import milestones
 from rise_robot.sim.milestones import Judgement, MilestoneState
-from rise_robot.sim.objects import SceneLight
+from rise_robot.sim.objects import GripperTouch, SceneLight
 from rise_robot.sim.task import Outcome, Setup
+
+if TYPE_CHECKING:
+    from mujoco import MjData
 
 ViewT = TypeVar("ViewT")
 
@@ -43,13 +46,16 @@ class MilestoneTask(Generic[SetupT, ViewT, MemoryT]):
         milestones: names of the four, in their order.
         setup: what the seed drew.
         rubric: how far the episode has come.
+        memory: what the rubric remembers of earlier control periods.
     """
 
+    data: MjData
     milestones: tuple[str, ...]
     setup: SetupT
     rubric: MilestoneState
-    _memory: MemoryT
+    memory: MemoryT
     _light: SceneLight
+    _touch: GripperTouch
     _settle: float
     _view: ViewT | None
 
@@ -62,6 +68,11 @@ class MilestoneTask(Generic[SetupT, ViewT, MemoryT]):
         return self.rubric.outcome
 
     @property
+    def decided(self) -> bool:
+        """All milestones are reached."""
+        return self.rubric.reached == milestones.MILESTONES
+
+    @property
     def score(self) -> float:
         return self.rubric.score
 
@@ -70,10 +81,16 @@ class MilestoneTask(Generic[SetupT, ViewT, MemoryT]):
         """As the task's rubric says it; "" while the episode runs and after a success."""
         return self.rubric.reason
 
+    @property
+    def failure_now(self) -> str:
+        """The reason of the failure that it would be if the time ended now."""
+        judgement = self._judge()
+        return judgement.lost or judgement.lapse
+
     def after_step(self, now: float) -> tuple[RubricEventRecord, ...]:
         """Advance the rubric to `now` (s) after the physics was stepped and forwarded."""
         self._view = None
-        self._memory = self._memory.updated(self.view())
+        self.memory = self.memory.updated(self.view())
         self.rubric, events = milestones.advance(
             self.rubric,
             self._judge(),
@@ -85,12 +102,16 @@ class MilestoneTask(Generic[SetupT, ViewT, MemoryT]):
         return events
 
     def get_state(self) -> Any:
-        return self.setup, self.rubric, self._memory
+        return self.setup, self.rubric, self.memory
 
     def set_state(self, state: Any) -> None:
-        self.setup, self.rubric, self._memory = state
+        self.setup, self.rubric, self.memory = state
         self._view = None
         self._light.set(self.setup.lighting)
+
+    def held_by(self, thing: str) -> str:
+        """The arm whose two fingers both touch `thing`, or ""."""
+        return self._touch.read(self.data)[thing].held_by
 
     def view(self) -> ViewT:
         """What physics shows, computed once per control period."""
@@ -100,7 +121,7 @@ class MilestoneTask(Generic[SetupT, ViewT, MemoryT]):
 
     def _begin(self, setup: SetupT, memory: MemoryT) -> None:
         """A new episode."""
-        self.setup, self._memory = setup, memory
+        self.setup, self.memory = setup, memory
         self.rubric, self._view = MilestoneState(), None
 
     def _look(self) -> ViewT:

@@ -42,15 +42,19 @@ def bin_centre(arm: str, colour: str) -> np.ndarray:
     return np.array([_BIN_ROW_X[row], ARM_SIDE[arm] * _BIN_COLUMN_Y[column]])
 
 
-def scene_xml(contract: Contract, bricks: int) -> str:
-    """The complete MJCF with `bricks` free bricks named brick_1..brick_n; SimulationError as `cell_xml`."""
+def scene_xml(contract: Contract, bricks: int, others: str = "") -> str:
+    """The complete MJCF with `bricks` free bricks named brick_1..brick_n; SimulationError as `cell_xml`.
+
+    Args:
+        others: MJCF of further free bodies.
+    """
     bins = "".join(_bin(arm, colour) for arm in ARMS for colour in COLOURS)
     shelf = (
         f'<geom name="shelf" type="box" pos="{SHELF[0]} {SHELF[1]} -.05" size=".5 .5 .0501" rgba=".5 .5 .5 1" '
         f"{WORLD_BITS}/>"
     )
     movables = "\n".join(_brick(i) for i in range(bricks))
-    return cell_xml(contract, TaskXml("rise_brick_sorting", _belt() + bins + shelf, movables))
+    return cell_xml(contract, TaskXml("rise_brick_sorting", _belt() + bins + shelf, movables + others))
 
 
 def _belt() -> str:

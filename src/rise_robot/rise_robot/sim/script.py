@@ -24,6 +24,10 @@ GRIPPER_SPEED = 0.2  # m/s of opening
 TILT = 0.4  # rad, tool outwards: joint 5 ends at 70 deg, so a vertical tool is out of reach
 TOLERANCE = 0.010  # m, between tool and the end of a track at which a move is over
 PATIENCE = 0.6  # s, for which a move waits beyond its time for the tools to arrive
+PINCHED = 0.004  # m, by which fingers stay more open than commanded when something is between them
+CLEAR_Z = 0.26  # m, tool height above everything that stands in the cell
+LET_GO, CLEAR = "take_over_let_go", "take_over_clear"
+"""Names of the moves with which the expert begins in the middle of an episode."""
 
 
 @dataclass(frozen=True)
@@ -112,18 +116,22 @@ class ScriptedExpert:
         """The next move after the one called `last` ("" at the beginning), from the robot's current state."""
         raise NotImplementedError
 
+    def keeps_hold(self, arm: str) -> bool:
+        """Whether `arm` holds what the task goes on with, so that a take-over leaves it where it is."""
+        return False
+
     def reset(self) -> None:
-        """Start anew from the robot's current state, whatever it is."""
+        """Start anew from the robot's current state, whatever it is; in mid-episode both hands first get clear."""
         self._noise = np.zeros(self.robot.contract.action_dim)
         self.clean_action = self.robot.command
         self._arms = {arm: self._present(arm) for arm in ARMS}
         self.move, self._since = Move(""), self.robot.time
-        self.move = self.decide("")
+        self.move = self._let_go() if self.robot.control_step else self.decide("")
 
     def action(self) -> np.ndarray:
         """(A,) the next command: rad, grippers in m; noise of the mishap included."""
         if self._is_over():
-            self.move, self._since = self.decide(self.move.name), self.robot.time
+            self.move, self._since = self._following(self.move.name), self.robot.time
         self._arms = {arm: self._advance(arm, state) for arm, state in self._arms.items()}
         command = [np.append(state.reference.position, state.opening) for state in self._arms.values()]
         self.clean_action = np.clip(np.concatenate(command), self._lower, self._upper)
@@ -178,6 +186,33 @@ class ScriptedExpert:
         if held is None:
             held = Waypoint(tuple(self.robot.tool_position(arm)))
         return Track((0.0,), (held,), opening)
+
+    def _following(self, last: str) -> Move:
+        return self._clear() if last == LET_GO else self.decide("" if last == CLEAR else last)
+
+    def _let_go(self) -> Move:
+        """Both hands stay; one that has something between its fingers opens, unless it `keeps_hold`."""
+        tracks: dict[str, Track | None] = {}
+        opens = False
+        for n, arm in enumerate(ARMS):
+            opening, width = float(self.robot.command[7 * n + 6]), float(self.robot.joint_positions[7 * n + 6])
+            pinches = width > opening + PINCHED and not self.keeps_hold(arm)
+            opens = opens or pinches
+            tracks[arm] = None if self._is_home(n) else self.grip(arm, OPEN if pinches else opening)
+        return Move(LET_GO, tracks, dwell=0.35 if opens else 0.0)
+
+    def _clear(self) -> Move:
+        """Those hands that hold nothing go straight up."""
+        tracks = dict(self.move.tracks)
+        for arm, track in self.move.tracks.items():
+            if track is not None and not self.keeps_hold(arm):
+                x, y, z = self.robot.tool_position(arm)
+                tracks[arm] = self.track(arm, [Waypoint((x, y, max(z, CLEAR_Z)))], opening=track.opening)
+        return Move(CLEAR, tracks)
+
+    def _is_home(self, n: int) -> bool:
+        """Whether arm `n` is folded as at the start."""
+        return bool(np.abs(self.robot.command[7 * n : 7 * n + 6] - HOME[:6]).max() < 0.15)
 
     def _present(self, arm: str) -> ArmState:
         mine = slice(7 * ARMS.index(arm), 7 * ARMS.index(arm) + 6)

@@ -52,6 +52,10 @@ class Task(Protocol):
     def outcome(self) -> Outcome: ...
 
     @property
+    def decided(self) -> bool:
+        """Whether nothing is left to do: what follows shows only whether it lasts."""
+
+    @property
     def score(self) -> float:
         """Of the rubric so far, 0 to MAX_SCORE."""
 

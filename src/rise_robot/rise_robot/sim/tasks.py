@@ -64,8 +64,11 @@ class TaskSetting:
     config: Any
 
     @classmethod
-    def of(cls, name: str, level: str | None = None, bricks: tuple[int, int] | None = None) -> TaskSetting:
-        """`level` None is one brick, and the default level of others; `bricks` (lowest, highest) replaces a level's.
+    def of(cls, name: str, level: str | None = None, bricks: int | tuple[int, int] | None = None) -> TaskSetting:
+        """`level` None is one brick, and the default level of others.
+
+        Args:
+            bricks: number of bricks, or (lowest, highest), instead of a level's.
 
         Raises:
             SimulationError: unknown task or level, or a number of bricks for a task without any.

@@ -18,8 +18,9 @@ import numpy as np
 
 from rise_learning.data.importers.recording import Recording
 from rise_learning.errors import ConfigError, DataError
-from rise_robot.bag.episode import CameraStream, Episode, Kind
+from rise_robot.bag.episode import CameraStream, Episode
 from rise_robot.core.contract import CameraSpec, Contract
+from rise_robot.core.episodes import Kind
 from rise_robot.core.images import encode_jpeg
 from rise_robot.core.resampling import grid_times
 
