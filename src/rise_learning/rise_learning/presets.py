@@ -72,6 +72,8 @@ class DynamicsTraining:
     )
     control_maps: bool = True
     """Condition on drawn control maps where the cell of the contract is known (the simulated one)."""
+    unexplained_weight: float = 0.0
+    """How much more errors count where neither the last frame nor the control maps show what is to be seen."""
     tasks_per_batch: int = 2
     """Task-centric batching: every batch comes from this many tasks; 0 mixes all."""
     held_out: float = 0.1
