@@ -35,8 +35,8 @@ class Args:
     episodes: int = 50
     seed: int = 1_000_000
     """Seed of the first episode; keep evaluation seeds away from those of demonstrations."""
-    level: Literal["easy", "default", "hard"] | None = None
-    """Difficulty; not given: one brick, and `default` for the other tasks."""
+    level: str | None = None
+    """Difficulty (docs/tasks.md); not given: one brick, and `default` for the other tasks."""
     bricks: int | None = None
     """Bricks on the belt, 1 to 4, instead of the level's; brick_sorting only."""
     record: Path | None = None

@@ -131,6 +131,8 @@ class DynamicsTraining:
     loop: LoopConfig = field(
         default_factory=lambda: LoopConfig(steps=1500, batch_size=8, learning_rate=1.5e-3, ema_decay=0.99)
     )
+    unexplained_weight: float = 0.0
+    """How much more errors count where neither the last frame nor the control maps show what is to be seen."""
     tasks_per_batch: int = 2
     """Task-centric batching: every batch comes from this many tasks; 0 mixes all."""
     held_out: float = 0.1

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,12 +30,15 @@ from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
 from rise_learning.training import distributed
+from rise_learning.training.best_policy import BestPolicy, Collapsed, PeriodicEvaluation
 from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
 from rise_robot.sim.tasks import TaskSetting
 from rise_worldmodel.trust import TrustConfig
+
+logger = logging.getLogger(__name__)
 
 PILOT_STATES = 128
 """Offline states whose imagined advantages set the range of refitted bins."""
@@ -56,10 +61,11 @@ class Args:
     """learned: dynamics and value of OUT; simulator: physics and its own progress, a perfect world model;
     simulated_frames: physics and the value of OUT. Those two need bags of the simulator, and
     --training.chunks-per-start 1."""
-    level: Literal["easy", "default", "hard"] | None = None
-    """Where the simulator is the world model: the level at which the bags were collected."""
+    level: str | None = None
+    """Of the simulated episodes, where the simulator is the world model or evaluates: the level of the bags."""
     bricks: int | None = None
     """Likewise the number of bricks, if it was given."""
+    evaluation: PeriodicEvaluation = dataclasses.field(default_factory=PeriodicEvaluation)
     training: SelfImprovement = dataclasses.field(default_factory=SelfImprovement)
 
     @classmethod
@@ -85,13 +91,27 @@ def train(args: Args) -> None:
     loop = SelfImprovementLoop(policy, world_model, offline, start.bins, settings, args.seed)
     run = RunDirectory(args.out / "self_improved")
     run.save_config(args=args, policy=policy.config, bins=start.bins)
+
+    def save(directory: Path) -> None:
+        version = f"{args.out.name}/self_improved@{trainer.step}"
+        save_policy(directory, loop.rollout_policy, episodes.contract, loop.bins, version)
+
+    best = None
+    if args.evaluation.every:
+        best = BestPolicy(run.path, save, simulated_task(args, episodes), args.evaluation, args.threads)
+
+    def before_step(step: int) -> None:
+        if best is not None:
+            best(step)
+        loop.before_step(step)
+
     trainer = Trainer(
         policy,
         loop.loss,
         dataclasses.replace(settings.loop, seed=args.seed),
         run,
         fingerprint={"contract": episodes.contract.digest, "policy": to_plain(policy.config), "frames": len(episodes)},
-        before_step=loop.before_step,
+        before_step=before_step,
         extra_state=loop.state,
     )
     loop.restore(trainer.resumed_extra)
@@ -101,10 +121,17 @@ def train(args: Args) -> None:
     if settings.refit_bins:
         with distributed.main_first():
             refit_once(loop, run)
-    trainer.run("self_improve")
+    try:
+        trainer.run("self_improve")
+        if best is not None:
+            best(trainer.step)
+    except Collapsed as collapse:
+        logger.warning("%s", collapse)
     if not distributed.is_main():
         return
-    save_policy(run.path, averaged, episodes.contract, loop.bins, f"{args.out.name}/self_improved@{trainer.step}")
+    save(run.path)
+    if best is not None:
+        keep_best(best, run.path)
     statistics = loop.statistics
     write_json(
         run.path / "statistics.json",
@@ -117,6 +144,19 @@ def train(args: Args) -> None:
     )
 
 
+def keep_best(best: BestPolicy, directory: Path) -> None:
+    """The policy of the best trial becomes that of the run."""
+    for file in best.best.iterdir():
+        shutil.copy2(file, directory / file.name)
+    chosen = max(best.trials, key=lambda trial: trial.successes)
+    print(f"self_improve: the policy of step {chosen.step} is kept: {chosen.successes} of {chosen.episodes} succeed")
+
+
+def simulated_task(args: Args, episodes: EpisodeSet) -> TaskSetting:
+    """What the simulator runs: the task of the bags."""
+    return TaskSetting.of(recorded_task(episodes), args.level, args.bricks)
+
+
 def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) -> WorldModel:
     """The world model asked for."""
     if args.world_model == "learned":
@@ -126,7 +166,7 @@ def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) ->
         raise ConfigError("minimum_trust is for the learned world model; what the simulator does needs no trust")
     if args.training.chunks_per_start > 1:
         raise ConfigError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
-    task, judge = TaskSetting.of(recorded_task(episodes), args.level, args.bricks), None
+    task, judge = simulated_task(args, episodes), None
     if args.world_model == "simulated_frames":
         judge = LearnedWorldModel(args.out, episodes.contract).to(device).judge
     return SimulatedWorldModel(episodes, task, judge, workers=args.threads)

@@ -97,6 +97,7 @@ class DynamicsObjective:
         self.complete = complete_chunks(episodes)
         tasks = [episodes.episodes[number].task for number in episodes.episode_of[self.complete]]
         settings = args.training
+        self.unexplained_weight = settings.unexplained_weight
         each = settings.tasks_per_batch if args.task_centric else 0
         self.sampler = TaskCentricSampler(tasks, settings.loop.local_batch_size, tasks_per_batch=each, seed=args.seed)
 
@@ -104,7 +105,15 @@ class DynamicsObjective:
         g = self.complete[self.sampler.batch(distributed.draw_number(step))]
         generator = torch.Generator().manual_seed(step_seed(self.seed, step))
         context, future, told = clip(self.episodes, g, self.inputs)
-        return self.model.loss(context, future, told.actions, told.state, maps=told.maps, generator=generator)
+        return self.model.loss(
+            context,
+            future,
+            told.actions,
+            told.state,
+            maps=told.maps,
+            unexplained_weight=self.unexplained_weight,
+            generator=generator,
+        )
 
 
 def complete_chunks(episodes: EpisodeSet) -> np.ndarray:

@@ -255,6 +255,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--grasp-offset", type=float, nargs=2, default=[0.02, 0.05], metavar=("LOW", "HIGH"),
         help="by which a corrupted grasp misses, m")  # fmt: skip
     add("--blind", action="store_true", help="the expert carries on as if every grasp had worked")
+    add("--imprecision", type=float, default=0.0, help="standard deviation of where every grasp aims, m; brick_sorting")
     add("--workers", type=int, default=1, help="processes; the bag does not depend on it")
     add("--json", action="store_true", help="print the summary as JSON")
     return parser.parse_args(arguments)
@@ -277,6 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             corruption_probability=options.corruption_probability,
             grasp_offset=tuple(options.grasp_offset),
             blind=options.blind,
+            imprecision=options.imprecision,
         )
         contract = Contract.load(options.contract)
         summary = collect(config, contract, options.out, workers=options.workers)

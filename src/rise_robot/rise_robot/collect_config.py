@@ -35,6 +35,7 @@ class CollectConfig:
         corruption_probability: of each attempt at a brick within such an episode.
         grasp_offset: (lowest, highest) distance by which a corrupted grasp misses, m.
         blind: the expert never notices how a grasp ended, so that its commands do not tell.
+        imprecision: standard deviation of where every grasp aims, m; demonstrations may have it, as people do.
     """
 
     task: str = "brick_sorting"
@@ -50,6 +51,7 @@ class CollectConfig:
     corruption_probability: float = 0.8
     grasp_offset: tuple[float, float] = (0.02, 0.05)
     blind: bool = False
+    imprecision: float = 0.0
 
     def __post_init__(self) -> None:
         TaskSetting.of(self.task, self.level, self.bricks)
@@ -86,6 +88,8 @@ class CollectConfig:
         what["corruptions"] = self.failures
         if self.agent == "expert":
             del what["agent"]  # as it was before there was another
+        if not self.imprecision:
+            del what["imprecision"]
         if self.level is None:
             del what["level"]
             what["bricks"] = self.bricks or (1, 1)
@@ -99,6 +103,8 @@ def draw_corruption(config: CollectConfig, rng: np.random.Generator) -> tuple[st
     mild, strong, offset = (rng.uniform(*span) for span in (config.noise, STRONG_NOISE, config.grasp_offset))
     corruption = EXPERTS[config.task].corruption
     if chance >= config.corruption_rate:
-        return "clean", corruption(Mishap(joint_noise=mild, blind=config.blind))
+        return "clean", corruption(Mishap(joint_noise=mild, blind=config.blind, imprecision=config.imprecision))
     noise = strong if which == "joint_noise" else mild
-    return which, corruption(Mishap(which, noise, offset, config.blind, config.corruption_probability))
+    return which, corruption(
+        Mishap(which, noise, offset, config.blind, config.corruption_probability, config.imprecision)
+    )

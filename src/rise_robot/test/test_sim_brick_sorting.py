@@ -9,6 +9,7 @@ import pytest
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.sim.brick_rubric import BrickRecord, BrickView, RubricState, advance, brick_progress
 from rise_robot.sim.brick_sorting import BrickSortingConfig, BrickSpec
+from rise_robot.sim.corruption import draw_attempt
 from rise_robot.sim.episode import run_episode
 from rise_robot.sim.expert import BrickSortingExpert, Corruption
 from rise_robot.sim.robot import SimulatedRobot
@@ -107,6 +108,14 @@ def test_expert_takes_over_in_the_middle_of_an_episode():
 def test_small_noise_is_survived():
     outcomes = [episode(1, seed, Corruption(joint_noise=0.01))[1].outcome for seed in range(4)]
     assert outcomes == ["success"] * 4
+
+
+def test_imprecise_attempts_scatter_around_the_brick_and_are_made_again():
+    rng, imprecise = np.random.default_rng(0), Corruption(imprecision=0.02)
+    offsets = np.array([draw_attempt(0, "red", imprecise, rng).offset for _ in range(500)])
+    np.testing.assert_allclose(offsets.mean(0), 0.0, atol=0.003)
+    np.testing.assert_allclose(offsets.std(0), 0.02, atol=0.002)
+    assert not draw_attempt(0, "red", imprecise, rng).blind  # a person sees what is held
 
 
 SPEC = BrickSpec("brick_1", "red", "left", 0.0, (0.5, 0.06), 0.0)

@@ -78,6 +78,11 @@ class PatchPcaCodec(LatentCodec):
     def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
         return self.decode(to_grid(latents, grid), last)
 
+    def squared_error(self, difference: Tensor, where: Tensor) -> Tensor:
+        pixels = difference @ (self.basis * self.scale).T.to(difference.dtype)
+        mask = where.to(torch.uint8)[..., None].expand(*where.shape, 3)
+        return (pixels.square() * to_tokens(self._blocks(mask)).to(pixels.dtype)).sum(-1)
+
     def encode(self, frames: Tensor) -> Tensor:
         """(B, F, V, H, W, 3) uint8 -> (B, G, V, h, w, channels)."""
         weight = self.basis / self.scale

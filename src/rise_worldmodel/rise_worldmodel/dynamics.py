@@ -13,7 +13,8 @@ from rise_worldmodel.action_encoder import ENCODERS
 from rise_worldmodel.codec import PatchPcaCodec
 from rise_worldmodel.config import CodecConfig, DynamicsConfig, LtxVaeConfig, WanVaeConfig
 from rise_worldmodel.cosmos import CosmosBackbone, cosmos_key
-from rise_worldmodel.errors import ShapeError
+from rise_worldmodel.errors import ConfigError, ShapeError
+from rise_worldmodel.explained import unexplained
 from rise_worldmodel.latent_codec import Context, LatentCodec
 from rise_worldmodel.ltx_vae import LtxVaeCodec
 from rise_worldmodel.pretrained import KeyReport, load_pretrained
@@ -102,6 +103,7 @@ class MultiViewDynamics(nn.Module):
         state: Tensor | None = None,
         *,
         maps: Tensor | None = None,
+        unexplained_weight: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Flow-matching loss on the future latents of a batch.
@@ -112,12 +114,16 @@ class MultiViewDynamics(nn.Module):
             actions: (B, K, A) float32, normalised; with condition "instruction" the words of `text.instruction_numbers`
                 (B, L) instead. state: (B, A) float32, normalised alike, where the config uses it.
             maps: (B, G + 1, V, H, W, 3) uint8 control maps at `config.map_steps`, where the config asks for them.
+            unexplained_weight: how much more errors count in pixels that neither the last frame nor maps show; needs
+                `future` as frames, a linear codec, and a network that predicts clean latents.
             generator: of noise and noise levels.
 
         Returns:
             `loss` to minimise, and detached `mse`: squared error of intensities in [0, 1] within the codec's reach.
         """
         self._check(context, actions, state, maps)
+        if unexplained_weight and (future.dtype != torch.uint8 or self.config.prediction != "clean"):
+            raise ConfigError("unexplained_weight needs future frames, and dynamics that predict clean latents")
         context, future, actions, state, maps = (self._here(part) for part in (context, future, actions, state, maps))
         with torch.no_grad():
             given, codes = self.encode_context(context), self.encode_maps(maps)
@@ -137,6 +143,9 @@ class MultiViewDynamics(nn.Module):
         target = clean if config.prediction == "clean" else noise - clean
         weight = self.codec.pixel_weight
         error = ((output - target) ** 2 * weight).sum(-1)  # (B, V, G, N)
+        if unexplained_weight:
+            where = unexplained(context, future, maps)
+            error = error + unexplained_weight * self.codec.squared_error(output - target, where)
         energy = (clean**2 * weight).sum(-1)
         loss = (error * self._motion_weight(energy)).mean() / weight.sum()
         estimate = output if config.prediction == "clean" else noisy - level.view(-1, 1, 1, 1, 1) * output

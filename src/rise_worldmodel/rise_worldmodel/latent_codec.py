@@ -57,6 +57,21 @@ class LatentCodec(nn.Module, ABC):
     def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
         """Latents -> frames that follow `last` (B, V, H, W, 3) uint8; `grid` (rows, columns)."""
 
+    def squared_error(self, difference: Tensor, where: Tensor) -> Tensor:
+        """Squared error of intensities in [0, 1] that a difference of latents makes, in chosen pixels.
+
+        Args:
+            difference: (B, V, G, N, channels) of latents.
+            where: (B, F, V, H, W) bool.
+
+        Returns:
+            (B, V, G, N) sums over the pixels of each latent.
+
+        Raises:
+            ConfigError: a codec whose pixels are no linear function of its latents.
+        """
+        raise ConfigError(f"{type(self).__name__} is not linear; errors in chosen pixels need the patch codec")
+
     @property
     @abstractmethod
     def pixel_weight(self) -> Tensor:

@@ -22,6 +22,7 @@ class Mishap:
         miss: distance by which a corrupted grasp misses, m.
         blind: the expert never notices how a grasp ended.
         probability: with which each attempt is corrupted.
+        imprecision: standard deviation of where any attempt aims, m; people are not exact.
     """
 
     failure: str = ""
@@ -29,6 +30,7 @@ class Mishap:
     miss: float = 0.0
     blind: bool = False
     probability: float = 1.0
+    imprecision: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Corruption:
         blind: carry on as if every grasp had worked, also in attempts that are not corrupted. Commands of an expert
             that sees a miss and turns back tell how the grasp ended; a model trained on them reads outcomes from
             commands (docs/decisions/0002-imagining-ones-own-chunks.md).
-        probability: with which an attempt at a brick is corrupted; noise is always on.
+        probability: with which an attempt at a brick is corrupted; noise and imprecision are always on.
+        imprecision: standard deviation (m) of the grasp along the belt and across, drawn per attempt. No mistake made
+            on purpose: people aim about as well, look whether they hold the brick, and try again.
     """
 
     joint_noise: float = 0.0
@@ -55,6 +59,7 @@ class Corruption:
     no_close: bool = False
     blind: bool = False
     probability: float = 1.0
+    imprecision: float = 0.0
 
 
 def brick_corruption(mishap: Mishap) -> Corruption:
@@ -67,6 +72,7 @@ def brick_corruption(mishap: Mishap) -> Corruption:
         no_close=mishap.failure == "no_close",
         blind=mishap.blind,
         probability=mishap.probability,
+        imprecision=mishap.imprecision,
     )
 
 
@@ -83,7 +89,7 @@ class Attempt:
 
 
 def draw_attempt(brick: int, colour: str, corruption: Corruption, rng: np.random.Generator) -> Attempt:
-    """Draw what will go wrong with a brick of `colour`; the same number of draws whatever the corruption.
+    """Draw what will go wrong with a brick of `colour`; the same number of draws whatever fails.
 
     Half of the drops happen over the belt, right after lifting; the others on the first fifth of the way.
     """
@@ -91,9 +97,10 @@ def draw_attempt(brick: int, colour: str, corruption: Corruption, rng: np.random
     bad = bool(chance < corruption.probability)
     miss = corruption.grasp_offset if bad else 0.0
     wrong = [c for c in COLOURS if c != colour]
+    aim = rng.normal(0.0, corruption.imprecision, 2) if corruption.imprecision else np.zeros(2)
     return Attempt(
         brick=brick,
-        offset=(float(miss * np.cos(angle)), float(miss * np.sin(angle))),
+        offset=(float(miss * np.cos(angle) + aim[0]), float(miss * np.sin(angle) + aim[1])),
         colour=wrong[int(other * len(wrong))] if bad and corruption.wrong_bin else colour,
         drop_at=max(0.0, 0.4 * float(when) - 0.2) if bad and corruption.drop else np.inf,
         closes=not (bad and corruption.no_close),
