@@ -98,7 +98,7 @@ class Rows:
 
 
 def draw_futures(directory: Path, found: Comparison, judged: Judged, rate: float) -> Path:
-    """As Fig. 15: the expert's true frames, its imagined ones, and those of the most similar chunks that ended otherwise."""
+    """As Fig. 15: the expert's true frames, its imagined ones, and the most similar chunks that ended otherwise."""
     different = np.flatnonzero(found.differs)
     apart = np.abs(found.chunks[different] - found.chunks[0]).mean((1, 2))
     worse = different[np.argsort(apart)][: DRAWN - 1].tolist()
