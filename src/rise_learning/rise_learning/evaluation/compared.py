@@ -98,8 +98,10 @@ class Rows:
 
 
 def draw_futures(directory: Path, found: Comparison, kinds: tuple[str, ...], judged: Judged, rate: float) -> Path:
-    """As Fig. 15: the expert's true frames, its imagined ones, and the corrupted chunks that ended otherwise."""
-    worse = np.flatnonzero(found.differs)[: DRAWN - 1].tolist()
+    """As Fig. 15: the expert's true frames, its imagined ones, and the most similar chunks that ended otherwise."""
+    different = np.flatnonzero(found.differs)
+    apart = np.abs(found.chunks[different] - found.chunks[0]).mean((1, 2))
+    worse = different[np.argsort(apart)][: DRAWN - 1].tolist()
     imagined, values = judged.imagined.frames.numpy(), judged.imagined.values.float().numpy()
     rise = values - judged.imagined.value_now.float().numpy()[:, None]
     advantages = judged.advantages[0]

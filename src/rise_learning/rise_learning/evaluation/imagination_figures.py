@@ -69,7 +69,7 @@ def _curves(axes: Axes, futures: Sequence[Future], rate: float) -> None:
         )  # fmt: skip
     axes.axhline(0, color=GREY, linewidth=0.7)
     axes.set(xlabel="time from now, s", title="value minus value now; its mean is the advantage (Eq. 2)")
-    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(0, -0.12))
+    axes.legend(fontsize=7, frameon=True, framealpha=0.8)
     axes.grid(alpha=0.25)
 
 
