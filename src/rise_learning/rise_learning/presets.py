@@ -170,6 +170,9 @@ class SelfImprovement:
     """Subtract the mean advantage of the state's candidates before binning (beyond the paper)."""
     time_shift: float = 0.0
     """Control steps by which proposed chunks come early or late at most (beyond the paper)."""
+    tool_shift: float = 0.0
+    """Standard deviation, m, by which tools are moved beside where proposed chunks lead; each arm then goes its own
+    way, in time as well (beyond the paper). Piper arms only."""
     judged_frames: int = 0
     """Last frames of an imagined chunk whose values make its advantage (beyond the paper); 0 takes all, as Eq. 2."""
     kept_states: float = 0.0

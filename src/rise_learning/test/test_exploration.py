@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from rise_learning.rl.exploration import EASE_STEPS, randomly_shifted, time_shifted
+from rise_learning.rl.exploration import EASE_STEPS, Explorer, randomly_shifted, time_shifted
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.tool_shift import ToolShift
 
 
 def ramp(batch: int, steps: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
@@ -36,3 +38,17 @@ def test_shifts_are_spread_evenly_between_early_and_late() -> None:
     shift = (shifted - chunks)[:, 25, 0].numpy()
     assert abs(shift).max() <= 12.0 and abs(np.histogram(shift, 4, (-12, 12))[0] / 500 - 1).max() < 0.15
     assert randomly_shifted(chunks, state, 0.0, np.random.default_rng(0)) is chunks
+
+
+def test_every_arm_goes_its_own_way_from_where_the_robot_is() -> None:
+    contract = Contract.load(config_path("contract_tiny.yaml"))
+    state = torch.tensor([0.1, 1.6, -1.1, 0.0, 0.65, 0.0, 0.03] * 2).repeat(200, 1)
+    chunks = state[:, None].repeat(1, 50, 1) + torch.linspace(0, 0.1, 50)[:, None] * torch.tensor([1.0, *[0.0] * 6] * 2)
+    explored = Explorer(8.0, 0.03, ToolShift(contract))(chunks, state, np.random.default_rng(0))
+    changed = ((explored - chunks).abs() > 1e-4).any(1)  # (200, 14)
+    arms = changed[:, :6].any(1).numpy(), changed[:, 7:13].any(1).numpy()
+    for moved in arms:
+        assert abs(moved.mean() - 0.75) < 0.1  # a quarter of the arms is left alone
+    assert abs(np.corrcoef(*arms)[0, 1]) < 0.2
+    torch.testing.assert_close(explored[:, 0], chunks[:, 0], atol=1e-3, rtol=0)
+    assert (explored[:, 40, 1] - chunks[:, 40, 1]).std() > 0.01  # the shoulder reaches further or less far

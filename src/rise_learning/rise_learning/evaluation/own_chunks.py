@@ -14,6 +14,7 @@ import torch
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.counterfactuals import Branch, CounterfactualSimulator
 from rise_learning.policy.interface import Policy
+from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Starts, propose
 
 GOOD = ("held", "right", "loaded", "inside", "folded", "half", "closed")
@@ -64,7 +65,7 @@ def own_candidates(
     """Chunks sampled at `branch`, executed from there to their end.
 
     Args:
-        time_shift: see `propose`.
+        time_shift: control steps by which these chunks come early or late at most.
     """
     context, state = torch.from_numpy(branch.context)[None], torch.from_numpy(branch.state)[None]
     _, chunks = propose(
@@ -74,7 +75,7 @@ def own_candidates(
         advantage_bin=deployment.advantage_bin,
         flow_steps=deployment.flow_steps,
         guidance=deployment.guidance,
-        time_shift=time_shift,
+        explore=Explorer(time_shift),
     )
     executed = [simulator.execute(branch, chunk) for chunk in chunks.numpy()]
     good = [np.mean([fate in GOOD for fate in consequences]) for _, consequences in executed]

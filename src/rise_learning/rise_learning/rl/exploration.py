@@ -1,10 +1,15 @@
-"""Exploration in imagination: proposed chunks that come a little earlier or later than the policy would."""
+"""Exploration in imagination: proposed chunks that come earlier or later, or a little beside where the policy aims."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from rise_robot.core.cell import JOINTS_PER_ARM
+from rise_robot.core.tool_shift import ToolShift
 
 EASE_STEPS = 10
 """Control steps over which a shift builds up, so that a chunk leaves from where the robot is."""
@@ -41,3 +46,46 @@ def randomly_shifted(chunks: Tensor, state: Tensor, most: float, rng: np.random.
     if most <= 0:
         return chunks
     return time_shifted(chunks, state, torch.from_numpy(rng.uniform(-most, most, len(chunks)).astype(np.float32)))
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """Varies proposed chunks; by default it leaves them alone.
+
+    A policy that has seen few demonstrations is sure of itself where it is wrong, in the moment and in the place.
+    Without `tools` a chunk is shifted in time as a whole; with them every arm of a chunk goes its own way: it is
+    shifted in time or not, moved aside or not, each with probability one half.
+
+    Attributes:
+        time_shift: control steps by which chunks come early or late at most.
+        tool_shift: standard deviation, m, of where a tool that is moved aside goes, along x and y.
+        tools: kinematics of the arms; needed for `tool_shift`.
+    """
+
+    time_shift: float = 0.0
+    tool_shift: float = 0.0
+    tools: ToolShift | None = None
+
+    def __call__(self, chunks: Tensor, state: Tensor, rng: np.random.Generator) -> Tensor:
+        """(B, K, A) chunks from (B, A) joint positions, varied."""
+        if self.tools is None:
+            return randomly_shifted(chunks, state, self.time_shift, rng)
+        chunks = self._early_or_late(chunks.clone(), state, rng, self.tools.arms)
+        aside = np.zeros((len(chunks), self.tools.arms, 3))
+        aside[..., :2] = rng.normal(0.0, self.tool_shift, (*aside.shape[:2], 2))
+        aside *= rng.integers(2, size=aside.shape[:2])[..., None]
+        ease = np.clip(np.arange(chunks.shape[1]) / EASE_STEPS, 0.0, 1.0)
+        moved = [
+            self.tools(path, offset * ease[:, None, None]) for path, offset in zip(chunks.numpy(), aside, strict=True)
+        ]
+        return torch.from_numpy(np.stack(moved).astype(np.float32))
+
+    def _early_or_late(self, chunks: Tensor, state: Tensor, rng: np.random.Generator, arms: int) -> Tensor:
+        shift = rng.uniform(-self.time_shift, self.time_shift, (len(chunks), arms)) * rng.integers(
+            2, size=(len(chunks), arms)
+        )
+        shifts = torch.from_numpy(shift.astype(np.float32))
+        for arm in range(arms):
+            own = slice(arm * JOINTS_PER_ARM, (arm + 1) * JOINTS_PER_ARM)
+            chunks[..., own] = time_shifted(chunks[..., own], state[:, own], shifts[:, arm])
+        return chunks

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from rise_learning.policy.interface import Policy, PolicyInput
-from rise_learning.rl.exploration import randomly_shifted
+from rise_learning.rl.exploration import Explorer
+
+AS_PROPOSED = Explorer()
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,12 @@ def propose(
     advantage_bin: int,
     flow_steps: int,
     guidance: float = 1.0,
-    time_shift: float = 0.0,
+    explore: Explorer = AS_PROPOSED,
 ) -> tuple[PolicyInput, Tensor]:
     """What the policy sees of B states, and the (B, K, A) chunk that it proposes for each, asked for one bin (Eq. 7).
 
     Args:
-        time_shift: control steps by which proposed chunks come early or late at most.
+        explore: varies what is proposed.
     """
     count = len(starts.state)
     inputs = PolicyInput(
@@ -139,7 +141,7 @@ def propose(
     )
     noise = torch.from_numpy(rng.standard_normal((count, policy.config.basis_size)).astype(np.float32))
     chunks = policy.sample(inputs, noise, steps=flow_steps, guidance=guidance).clone()
-    return inputs, randomly_shifted(chunks, starts.state, time_shift, rng)
+    return inputs, explore(chunks, starts.state, rng)
 
 
 def imagined_rollout(
@@ -151,7 +153,7 @@ def imagined_rollout(
     candidates: int,
     chunks_per_start: int,
     within_state: bool,
-    time_shift: float = 0.0,
+    explore: Explorer = AS_PROPOSED,
     judged_frames: int = 0,
     flow_steps: int,
     rng: np.random.Generator,
@@ -162,15 +164,13 @@ def imagined_rollout(
         candidates: chunks sampled from each recorded state.
         within_state: subtract the mean advantage of the candidates of a recorded state; of their second chunks as well,
             although these start from different imagined states.
-        time_shift: see `propose`.
+        explore: see `propose`.
         judged_frames: last frames of a chunk that are judged, 0 for all (Eq. 2).
     """
     current, found = starts.repeat(candidates), []
     trust = np.ones(len(current.state))
     for depth in range(chunks_per_start):
-        inputs, chunks = propose(
-            policy, current, rng, advantage_bin=top_bin, flow_steps=flow_steps, time_shift=time_shift
-        )
+        inputs, chunks = propose(policy, current, rng, advantage_bin=top_bin, flow_steps=flow_steps, explore=explore)
         imagined = world_model.imagine(current, chunks, int(rng.integers(2**31)))
         trust = trust if imagined.trust is None else np.minimum(trust, imagined.trust)
         group = np.arange(len(chunks)) // candidates

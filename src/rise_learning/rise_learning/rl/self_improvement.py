@@ -15,10 +15,12 @@ from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
+from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
 from rise_learning.rl.selection import better_half
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
+from rise_robot.core.tool_shift import ToolShift
 
 ROLLOUT_STREAM = 1_000_003
 """Keeps random numbers of rollouts apart from those of batches."""
@@ -57,6 +59,8 @@ class SelfImprovementLoop:
         self.buffer = OnlineBuffer(settings.buffer_size, offline.episodes.instructions)
         self.statistics = Statistics(bins=[0] * bins.count)
         self.rollout_policy: Policy = policy
+        tools = ToolShift(offline.episodes.contract) if settings.tool_shift else None
+        self.explore = Explorer(settings.time_shift, settings.tool_shift, tools)
 
     def imagine(self, step: int, states: int) -> OnlineSamples:
         """One rollout stage from `states` offline states, with the rollout policy (Eq. 7)."""
@@ -69,7 +73,7 @@ class SelfImprovementLoop:
             candidates=settings.candidates,
             chunks_per_start=settings.chunks_per_start,
             within_state=settings.within_state,
-            time_shift=settings.time_shift,
+            explore=self.explore,
             judged_frames=settings.judged_frames,
             flow_steps=settings.flow_steps,
             rng=rng,
