@@ -23,6 +23,8 @@ from rise_robot.core.errors import HardwareError, JointCommandRefusedError
 from rise_robot.hardware.parking import Parking
 from rise_robot.hardware.piper_arm import ArmFeedback, PiperArm
 
+PARKED = "parked, motors off"
+
 
 class State(StrEnum):
     """Of the robot; see the module's docstring."""
@@ -212,7 +214,7 @@ class PiperRobot:
         off = [arm.disable() for arm in self.arms]
         if all(off):
             self._parking = self._off_by_ns = None
-            self.state, self.reason = State.READY, "parked, motors off"
+            self.state, self.reason = State.READY, PARKED
         elif self._clock_ns() > by_ns:
             on = [arm.name for arm, is_off in zip(self.arms, off, strict=True) if not is_off]
             self._latch(f"{', '.join(on)}: motors are still enabled")

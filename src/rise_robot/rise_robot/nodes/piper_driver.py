@@ -2,7 +2,7 @@
 
 A lifecycle node. configure: opens the CAN channels and waits for every arm. activate: enables the motors, the arms stay
 where they are. deactivate: executes nothing more; the motors hold. cleanup: closes the channels. By itself (parameter
-autostart) it configures and activates at the start; with read_only it only configures, and reads (leader arms).
+autostart) it configures and activates at the start. With read_only it reads, and never enables a motor (leader arms).
 Subscribes: joint_command; bringup remaps it to joint_setpoint, the same commands interpolated to 200 Hz. When they
 end, or are stale, the arms hold.
 Publishes: joint_states (at the arms' rate, 200 Hz), contract (latched), /diagnostics (1 Hz); control/emergency_stop
@@ -32,7 +32,7 @@ from rise_robot.hardware.can_reader import CanReader, Cycles
 from rise_robot.hardware.piper_arm import ArmFeedback, PiperArm
 from rise_robot.hardware.piper_joints import arms_of
 from rise_robot.hardware.piper_port import PiperPort
-from rise_robot.hardware.piper_robot import PiperRobot, State
+from rise_robot.hardware.piper_robot import PARKED, PiperRobot, State
 from rise_robot.nodes import conversions, driver_parameters, qos, runtime
 from rise_robot.nodes.driver_diagnostics import DriverDiagnostics
 from rise_robot.nodes.lifecycle import ManagedNode
@@ -56,7 +56,7 @@ class PiperDriverNode:
         self._robot: PiperRobot | None = None
         self._reader: CanReader | None = None
         self._command: JointState | None = None  # the newest, until it is executed
-        self._watch_due = 0.0
+        self._watch_due, self._powered = 0.0, False
         self._said, self._faults = "", 0
         self._stop_all = node.create_publisher(Empty, "control/emergency_stop", qos.EVENT)
         self._joints = node.create_publisher(JointState, "joint_states", qos.SENSOR)
@@ -83,17 +83,25 @@ class PiperDriverNode:
         robot = self._robot
         if robot is None:
             return
-        if self._parameters.park_on_shutdown and robot.state is State.ACTIVE:
-            robot.park()
+        if self._parameters.park_on_shutdown and self._powered:
+            self._park(robot)
         while robot.state is State.PARKING:
             time.sleep(WAKE_S)
             robot.check()
         self.node.get_logger().info(f"closing: {robot.reason or 'the motors hold the arms where they are'}")
         self._transition("cleanup")
 
+    def _park(self, robot: PiperRobot) -> None:
+        """Whoever brought the driver up has deactivated it; the motors are still on."""
+        try:
+            if robot.state is State.READY:
+                robot.activate()
+            robot.park()
+        except HardwareError as error:
+            self.node.get_logger().error(f"not parked: {error}")
+
     def _start(self) -> None:
-        triggers = (self.node.trigger_configure, self.node.trigger_activate)
-        for trigger in triggers[:1] if self._parameters.read_only else triggers:
+        for trigger in (self.node.trigger_configure, self.node.trigger_activate):
             if trigger() != TransitionCallbackReturn.SUCCESS:
                 raise HardwareError(f"not started: {self._said}")
 
@@ -130,10 +138,9 @@ class PiperDriverNode:
         self._robot, self._reader, self._faults = robot, reader, 0
 
     def _activate(self) -> None:
-        if self._parameters.read_only:
-            raise HardwareError("read_only: these arms are moved by hand and read; they are never enabled")
-        if self._robot is not None:
+        if self._robot is not None and not self._parameters.read_only:  # those are moved by hand, and never enabled
             self._robot.activate()
+            self._powered = True
 
     def _cleanup(self) -> None:
         (robot, self._robot), (reader, self._reader) = (self._robot, None), (self._reader, None)
@@ -160,6 +167,7 @@ class PiperDriverNode:
         if robot.faults > self._faults:
             self._faults = robot.faults
             self._stop_all.publish(Empty())
+        self._powered = self._powered and robot.reason != PARKED
         self._say(f"{robot.state.value}{': ' if robot.reason else ''}{robot.reason}")
         for each in cycles:
             self._publish([arm.feedback(cycle) for arm, cycle in zip(robot.arms, each, strict=True)])
