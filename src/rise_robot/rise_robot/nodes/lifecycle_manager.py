@@ -106,7 +106,7 @@ class LifecycleManagerNode:
             self.node.get_logger().info(f"{name}: {transition}")
             return ""
         self._spin(lambda: name in self._errors, 0.5, down)
-        return self._errors.get(name, "its log says why")
+        return self._errors.get(name, "its log says why").removeprefix(f"{transition}: ")
 
     def _spin(self, done: Callable[[], bool], limit_s: float, down: bool) -> bool:
         """Serve the caller until `done` or the limit; a request to end interrupts what is not on the way down."""
