@@ -238,9 +238,9 @@ def _leaders(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpe
         own: dict[str, Any] = {**common, **channels, "read_only": True}
         return [NodeSpec("rise_robot", "piper_driver", own, remappings=remappings, name="leader_driver")]
     places = {arm: emulated_channel(arm, leader=True) for arm in ("left", "right")}
-    words = ("--channels", *(f"{arm}={place}" for arm, place in places.items()))
+    words = ("--priority", "0", "--channels", *(f"{arm}={place}" for arm, place in places.items()))
     channels = {f"{arm}_channel": place for arm, place in places.items()}
-    own = {**common, "interface": "udp_multicast", **channels, "read_only": True}
+    own = {**common, "interface": "udp_multicast", **channels, "read_only": True, "realtime_priority": 0}
     return [
         NodeSpec("rise_robot", "emulated_piper", {}, file=None, arguments=words, name="emulated_leaders"),
         NodeSpec("rise_robot", "piper_driver", own, remappings=remappings, name="leader_driver"),

@@ -17,7 +17,7 @@ from rise_robot.hardware.piper_frames import Frame
 COMMAND_IDS = frozenset({*range(0x150, 0x160), 0x471, 0x4AF, FAULT_ID})
 """What the arm reads; on udp_multicast a bus hears its own feedback as well."""
 
-LATE = 20
+LATE = 4
 """Periods that are caught up: an arm that misses some would be a slower arm."""
 
 
