@@ -29,9 +29,10 @@ def link_package(package: str, prefix: Path) -> int:
     shutil.rmtree(prefix / "lib" / package, ignore_errors=True)
     link(source / "resource" / package, prefix / "share/ament_index/resource_index/packages" / package)
     link(source / "package.xml", share / "package.xml")
-    for folder in ("config", "launch"):
-        if (source / folder).is_dir():
-            link((source / folder).resolve(), share / folder)
+    if (source / "config").is_dir():
+        link((source / "config").resolve(), share / "config")
+    for file in sorted((source / "launch").resolve().glob("*.launch.py")):
+        link(file, share / "launch" / file.name)  # each one: ros2 launch does not look into linked folders
     scripts = distribution(package).entry_points.select(group="console_scripts")
     for script in scripts:
         link(prefix / "bin" / script.name, prefix / "lib" / package / script.name)

@@ -44,6 +44,7 @@ setup(
             "emulated_piper = rise_robot.emulated_piper:main",
             "faults = rise_robot.faults:main",
             "lateness_probe = rise_robot.nodes.lateness_probe:main",
+            "lifecycle_manager = rise_robot.nodes.lifecycle_manager:main",
             "motion_check = rise_robot.nodes.motion_check:main",
             "piper_driver = rise_robot.nodes.piper_driver:main",
             "recorder = rise_robot.nodes.recorder:main",

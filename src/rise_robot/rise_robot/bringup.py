@@ -57,7 +57,7 @@ def supervise(nodes: tuple[NodeSpec, ...], namespace: str = "") -> int:
     try:
         for node in nodes:
             name = node.name or node.executable
-            group.start(name, command_line(node, namespace), environment, terminal=node.terminal)
+            group.start(name, command_line(node, namespace), environment, terminal=node.terminal, grace_s=node.grace_s)
         code = group.wait(stop)
     finally:
         failures = group.stop()

@@ -43,6 +43,7 @@ def parse(args: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", default=["left", "right"], choices=["left", "right"])
     parser.add_argument("--channels", nargs="+", default=[], metavar="ARM=CHANNEL", help="instead of the default ones")
     parser.add_argument("--convention", default="current", choices=["current", "old"], help="theta offsets")
+    parser.add_argument("--priority", type=int, default=PRIORITY, help="of SCHED_FIFO; 0: do not ask")
     parser.add_argument("--fault", type=Fault.parse, help=f"tell running arms to fail: {', '.join(KINDS)}")
     words = list(sys.argv[1:] if args is None else args)
     if "--ros-args" in words:  # ros2 launch adds them to everything that it starts
@@ -64,12 +65,12 @@ def inject(fault: Fault, interface: str, places: Sequence[str]) -> None:
             bus.send(can.Message(arbitration_id=frame.id, data=frame.data, is_extended_id=False))
 
 
-def serve(interface: str, places: dict[str, str], convention: str) -> None:
+def serve(interface: str, places: dict[str, str], convention: str, priority: int) -> None:
     """Run one arm per channel until a signal comes or bringup is gone."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    ask_for_realtime(PRIORITY)
+    ask_for_realtime(priority)
     buses = [open_bus(interface, place) for place in places.values()]
     loop = EmulatedLoop([(EmulatedPiper(convention=convention), bus) for bus in buses])
     loop.start()
@@ -88,7 +89,7 @@ def start(args: Sequence[str] | None) -> None:
     if options.fault:
         inject(options.fault, options.interface, list(places.values()))
     else:
-        serve(options.interface, places, options.convention)
+        serve(options.interface, places, options.convention, options.priority)
 
 
 def main(args: Sequence[str] | None = None) -> int:

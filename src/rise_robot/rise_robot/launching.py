@@ -42,6 +42,7 @@ def action(spec: NodeSpec, namespace: str) -> Node:
         parameters=[*map(str, spec.parameter_files), *([spec.parameters] if spec.parameters else [])],
         remappings=list(spec.remappings),
         output="screen",
+        sigterm_timeout=str(spec.grace_s),
         prefix=TERMINAL if spec.terminal else None,
         on_exit=[] if spec.ends else Shutdown(reason=f"{spec.executable} ended"),
     )

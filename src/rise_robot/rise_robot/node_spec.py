@@ -23,6 +23,8 @@ class NodeSpec:
         remappings: pairs of names.
         ends: its end is no reason to end everything.
         name: of the node, where it is not the one that it gives itself.
+        managed: a lifecycle node that lifecycle_manager brings up and takes down.
+        grace_s: that it may take to end; an arm that parks takes its time.
         terminal: it reads the keys that are typed in the terminal.
     """
 
@@ -35,6 +37,8 @@ class NodeSpec:
     ends: bool = False
     name: str = ""
     terminal: bool = False
+    managed: bool = False
+    grace_s: float = 8.0
 
     @property
     def module(self) -> str:

@@ -15,6 +15,11 @@ from rise_robot.node_spec import NodeSpec
 SETPOINT_RATE_HZ = 200.0
 """At which arms take commands: that of their feedback."""
 
+PARKING_S = 60.0
+"""With park_on_shutdown the driver ends when its arms rest."""
+MANAGED = ("recorder", "piper_driver", "cameras", "trajectory_controller", "policy")
+"""Executables that are lifecycle nodes."""
+
 
 def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> Any:
     return field(default=default, metadata={"help": description, "choices": choices})
@@ -130,7 +135,10 @@ class BringupOptions:
 
 
 def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
-    """The nodes of a bringup in the order of their start; they are stopped in the opposite order."""
+    """The nodes of a bringup in the order of their start; they are stopped in the opposite order.
+
+    The last one brings those that are managed up, and takes them down before any process ends.
+    """
     common: dict[str, Any] = {"contract": options.contract}
     if not options.real_time:
         common["use_sim_time"] = True
@@ -154,7 +162,17 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
         nodes.append(evaluator(options.policy, options.episodes, options.seed, common))
     if simulated:
         nodes.append(_simulated_robot(options))
-    return tuple(nodes)
+    nodes = [_managed(node) for node in nodes]
+    names = [node.name or node.executable for node in nodes if node.managed]
+    manager = NodeSpec("rise_robot", "lifecycle_manager", {"nodes": ",".join(names)})
+    return (*nodes, manager) if names else tuple(nodes)
+
+
+def _managed(node: NodeSpec) -> NodeSpec:
+    """A lifecycle node that does not start by itself here; alone, or by record.launch.py, it does."""
+    if node.executable not in MANAGED:
+        return node
+    return dataclasses.replace(node, managed=True, parameters={**node.parameters, "autostart": False})
 
 
 def _controller(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
@@ -191,7 +209,7 @@ def arms(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:
 def _driver(parameters: Mapping[str, Any], ros2_control: bool) -> NodeSpec:
     """It follows the controller's setpoints; ros2_control knows `joint_command` only."""
     followed = () if ros2_control else (("joint_command", "joint_setpoint"),)
-    return NodeSpec("rise_robot", "piper_driver", dict(parameters), remappings=followed)
+    return NodeSpec("rise_robot", "piper_driver", dict(parameters), remappings=followed, grace_s=PARKING_S)
 
 
 def cameras(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
@@ -225,9 +243,9 @@ def _leaders(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpe
         own: dict[str, Any] = {**common, **channels, "read_only": True}
         return [NodeSpec("rise_robot", "piper_driver", own, remappings=remappings, name="leader_driver")]
     places = {arm: emulated_channel(arm, leader=True) for arm in ("left", "right")}
-    words = ("--channels", *(f"{arm}={place}" for arm, place in places.items()))
+    words = ("--priority", "0", "--channels", *(f"{arm}={place}" for arm, place in places.items()))
     channels = {f"{arm}_channel": place for arm, place in places.items()}
-    own = {**common, "interface": "udp_multicast", **channels, "read_only": True}
+    own = {**common, "interface": "udp_multicast", **channels, "read_only": True, "realtime_priority": 0}
     return [
         NodeSpec("rise_robot", "emulated_piper", {}, file=None, arguments=words, name="emulated_leaders"),
         NodeSpec("rise_robot", "piper_driver", own, remappings=remappings, name="leader_driver"),

@@ -20,19 +20,16 @@ class _Member:
     name: str
     process: subprocess.Popen[str]
     printer: threading.Thread
+    grace_s: float
 
 
 class ProcessGroup:
     """Starts processes, prefixes their output with their names, and ends all when one ends.
 
     Each process gets a session of its own: Ctrl-C reaches this process only, which then stops the others in order.
-
-    Args:
-        grace_s: a process that has not ended this long after SIGINT is killed.
     """
 
-    def __init__(self, grace_s: float = 8.0) -> None:
-        self._grace_s = grace_s
+    def __init__(self) -> None:
         self._members: list[_Member] = []
         self._print_lock = threading.Lock()
 
@@ -43,8 +40,14 @@ class ProcessGroup:
         environment: Mapping[str, str] | None = None,
         *,
         terminal: bool = False,
+        grace_s: float = 8.0,
     ) -> None:
-        """Start one process; with `terminal` it reads this program's standard input."""
+        """Start one process.
+
+        Args:
+            terminal: it reads this program's standard input.
+            grace_s: it is killed where it has not ended this long after SIGINT.
+        """
         process = subprocess.Popen(
             command,
             stdin=None if terminal else subprocess.DEVNULL,
@@ -57,7 +60,7 @@ class ProcessGroup:
         )
         printer = threading.Thread(target=self._print, args=(name, process), daemon=True)
         printer.start()
-        self._members.append(_Member(name, process, printer))
+        self._members.append(_Member(name, process, printer, grace_s))
 
     def wait(self, stop: threading.Event) -> int:
         """Wait until `stop` is set or a process ends; its exit code, 0 after `stop`."""
@@ -89,13 +92,13 @@ class ProcessGroup:
 
     def _end(self, member: _Member) -> list[str]:
         member.process.send_signal(signal.SIGINT)
-        deadline = time.monotonic() + self._grace_s
+        deadline = time.monotonic() + member.grace_s
         while member.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         if member.process.poll() is None:
             member.process.kill()
             member.process.wait()
-            return [f"{member.name} did not end within {self._grace_s:g} s and was killed"]
+            return [f"{member.name} did not end within {member.grace_s:g} s and was killed"]
         return [f"{member.name} ended with exit code {member.process.returncode}"] if member.process.returncode else []
 
     def _print(self, name: str, process: subprocess.Popen[str]) -> None:

@@ -104,7 +104,7 @@ def test_ctrl_c_ends_all_with_code_0(robot: tuple[Bringup, Listener]) -> None:
     """Ctrl-C twice, as impatient people do; the last command is one to stay, and nothing is left behind."""
     bringup, listener = robot
     children = bringup.children()
-    assert set(children) == {"simulated_robot", "trajectory_controller"}
+    assert set(children) == {"simulated_robot", "trajectory_controller", "lifecycle_manager"}
     os.killpg(bringup.process.pid, signal.SIGINT)
     begin = time.monotonic()
     assert bringup.end() == 0
@@ -133,7 +133,7 @@ def test_nodes_do_not_outlive_a_killed_bringup() -> None:
     bringup = Bringup("--commander", "none")
     bringup.wait_for("hold: ")
     children = bringup.children()
-    assert len(children) == 2
+    assert len(children) == 3
     bringup.end(signal.SIGKILL)
     wait_until_gone(list(children.values()))
 

@@ -187,7 +187,10 @@ def test_parking_switches_the_motors_off(robot: tuple[Bringup, Listener]) -> Non
 def test_ctrl_c_ends_all_with_code_0(robot: tuple[Bringup, Listener]) -> None:
     bringup, _ = robot
     children = bringup.children()
-    assert set(children) == {"emulated_piper", "piper_driver", "trajectory_controller"}
+    assert set(children) == {"emulated_piper", "piper_driver", "trajectory_controller", "lifecycle_manager"}
     assert bringup.end() == 0
     wait_until_gone(list(children.values()))
-    assert "Traceback" not in "".join(bringup.printed)
+    printed = "".join(bringup.printed)
+    assert "Traceback" not in printed
+    first, then = printed.rindex("trajectory_controller: deactivate"), printed.rindex("piper_driver: deactivate")
+    assert first < then, "who commands ends before what obeys"

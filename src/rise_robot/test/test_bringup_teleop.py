@@ -13,8 +13,6 @@ import pytest
 pytest.importorskip("rclpy")
 
 from bringup_helpers import Bringup, Listener, wait_until_gone
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import JointState
 
 from rise_robot.nodes import qos
@@ -30,7 +28,7 @@ def cell() -> Iterator[tuple[Bringup, Listener, int]]:
         JointState, "leader/joint_states", listener.heard["leader/joint_states"].append, qos.SENSOR
     )
     try:
-        bringup.wait_for("teleoperation]: keyboard")
+        bringup.wait_for("]: active: piper_driver, trajectory_controller, leader_driver")
         wanted = ("joint_states", "leader/joint_states", "joint_command")
         listener.spin_until(lambda: all(listener.heard[topic] for topic in wanted), 90.0)
         yield bringup, listener, keyboard
@@ -44,8 +42,15 @@ def cell() -> Iterator[tuple[Bringup, Listener, int]]:
 
 def test_leaders_are_read_and_never_enabled(cell: tuple[Bringup, Listener, int]) -> None:
     _, listener, _ = cell
-    activate = Transition(id=Transition.TRANSITION_ACTIVATE)
-    assert not listener.call(ChangeState, "leader_driver/change_state", transition=activate).success
+
+    def motors() -> list[str]:
+        """Status of the left leader's motors, as its driver reports it."""
+        arrays = [status for array in listener.heard["/diagnostics"] for status in array.status]
+        mine = [status for status in arrays if status.name == "leader_driver"]
+        return [pair.value for status in mine[-1:] for pair in status.values if pair.key == "left/motor_status"]
+
+    listener.spin_until(motors, 60.0)
+    assert motors() == [" ".join(["0x00"] * 6)], "no motor has power, although the driver is active"
 
 
 def test_keys_of_the_terminal_take_over_and_the_arms_follow_the_leaders(cell: tuple[Bringup, Listener, int]) -> None:

@@ -37,6 +37,7 @@ def heard(port: PiperPort, *frames: int, timeout_s: float = 20.0) -> bool:
     end = time.monotonic() + timeout_s
     while port.age_s(frames) > 1.0 and time.monotonic() < end:
         time.sleep(0.01)
+        port.read()
     return port.age_s(frames) <= 1.0
 
 
@@ -50,11 +51,13 @@ def test_the_driver_hears_it_and_faults_come_and_go_on_command(place: str) -> No
         while port.age_s(JOINT_FRAMES) < 0.5:
             assert time.monotonic() < end, "it did not fall silent"
             time.sleep(0.02)
+            port.read()
         assert main([*to_it, "clear"]) == 0
         assert heard(port, *JOINT_FRAMES, GRIPPER_FRAME)
         while not port.firmware():
             assert time.monotonic() < end + 20.0
             time.sleep(0.05)
+            port.read()
         assert port.firmware() == "S-V1.8-5"
     finally:
         port.close()

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from rise_robot import bringup
+from rise_robot.companions import policy_nodes, record_nodes
 from rise_robot.core.contract import config_path
 from rise_robot.core.errors import LaunchError
 from rise_robot.node_table import BringupOptions, bringup_nodes
@@ -22,7 +23,7 @@ LAUNCH = Path(config_path("contract.yaml")).parents[1] / "launch"
 
 
 def test_expert_is_the_default_commander() -> None:
-    controller, robot = bringup_nodes(BringupOptions())
+    controller, robot, _ = bringup_nodes(BringupOptions())
     assert (controller.executable, robot.executable) == ("trajectory_controller", "simulated_robot")
     assert controller.parameters["initial_mode"] == "demo"
     assert (robot.parameters["commander"], robot.parameters["episodes"]) == ("expert", -1)
@@ -30,8 +31,8 @@ def test_expert_is_the_default_commander() -> None:
 
 def test_arms_start_before_the_controller_and_so_end_after_it() -> None:
     nodes = bringup_nodes(BringupOptions(hardware="emulated"))
-    assert [node.executable for node in nodes] == ["emulated_piper", "piper_driver", "trajectory_controller"]
-    emulated, driver, controller = nodes
+    assert [n.executable for n in nodes[:3]] == ["emulated_piper", "piper_driver", "trajectory_controller"]
+    emulated, driver, controller = nodes[:3]
     assert (emulated.module, emulated.parameter_files) == ("rise_robot.emulated_piper", ())
     assert driver.parameters["interface"] == "udp_multicast"
     assert f"left={driver.parameters['left_channel']}" in emulated.arguments
@@ -44,6 +45,22 @@ def test_real_arms_are_the_driver_on_their_channels_and_the_same_controller() ->
     assert (driver.executable, controller.executable) == ("piper_driver", "trajectory_controller")
     assert (driver.parameters["left_channel"], driver.parameters["right_channel"]) == ("can3", "can_right")
     assert "interface" not in driver.parameters and controller.parameters["initial_mode"] == "policy"
+
+
+def test_managed_nodes_wait_for_the_manager_which_brings_them_up_in_order() -> None:
+    options = BringupOptions(
+        hardware="emulated", teleop="leader", cameras="top=clips", record="bags", policy="runs/demo"
+    )
+    *nodes, manager = bringup_nodes(options)
+    order = ["recorder", "piper_driver", "cameras", "trajectory_controller", "leader_driver", "policy"]
+    assert (manager.executable, manager.parameters["nodes"].split(",")) == ("lifecycle_manager", order)
+    assert [node.name or node.executable for node in nodes if node.parameters.get("autostart") is False] == order
+
+
+def test_launch_files_that_start_one_node_let_it_start_by_itself() -> None:
+    common = {"contract": "contract.yaml", "use_sim_time": "false"}
+    for nodes in (record_nodes({"out": "bags", **common}), policy_nodes({"run": "runs/demo", **common})):
+        assert len(nodes) == 1 and "autostart" not in nodes[0].parameters
 
 
 def test_emulated_channels_of_two_ros_domains_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +91,7 @@ def test_who_makes_no_setpoints_is_followed_by_his_commands() -> None:
 def test_cameras_deliver_before_the_controller_watches_them() -> None:
     options = BringupOptions(hardware="emulated", cameras="top=/dev/video0,wrist_left=clips/left")
     nodes = {node.executable: node for node in bringup_nodes(options)}
-    assert list(nodes)[-2:] == ["cameras", "trajectory_controller"]
+    assert list(nodes)[-3:-1] == ["cameras", "trajectory_controller"]
     assert nodes["cameras"].parameters["sources.top"] == "/dev/video0"
     assert nodes["cameras"].parameters["sources.wrist_left"] == "clips/left"
     assert nodes["trajectory_controller"].parameters["watch_cameras"], "emulated arms that have cameras are not blind"
@@ -125,7 +142,7 @@ def test_a_recorder_of_a_real_robot_marks_the_episodes() -> None:
 
 def test_ros2_control_takes_the_controllers_place() -> None:
     nodes = bringup_nodes(BringupOptions(hardware="emulated", ros2_control=True, rviz=True))
-    expected = "emulated_piper piper_driver robot_state_publisher rviz2 ros2_control_node spawner"
+    expected = "emulated_piper piper_driver robot_state_publisher rviz2 ros2_control_node spawner lifecycle_manager"
     assert " ".join(node.executable for node in nodes) == expected
     assert [node.executable for node in nodes if node.ends] == ["spawner"]
     assert "JointStateTopicSystem" in nodes[2].parameters["robot_description"]
@@ -138,17 +155,17 @@ def test_bringup_without_launch_names_nodes_that_it_cannot_start(capsys: pytest.
 
 def test_recording_starts_first_and_the_robot_waits_for_it() -> None:
     nodes = bringup_nodes(BringupOptions(record="bags/live", real_time=False))
-    assert [node.executable for node in nodes] == ["recorder", "trajectory_controller", "simulated_robot"]
-    assert nodes[0].parameters["out"] == "bags/live" and nodes[-1].parameters["wait_for_recorder"]
+    assert [node.executable for node in nodes][:3] == ["recorder", "trajectory_controller", "simulated_robot"]
+    assert nodes[0].parameters["out"] == "bags/live" and nodes[-2].parameters["wait_for_recorder"]
     assert nodes[0].parameters["use_sim_time"] and nodes[1].parameters["use_sim_time"]
-    assert "use_sim_time" not in nodes[-1].parameters, "it makes the time"
+    assert "use_sim_time" not in nodes[-2].parameters, "it makes the time"
 
 
 def test_a_policy_commands_instead_of_the_expert() -> None:
     nodes = bringup_nodes(BringupOptions(policy="runs/demo", episodes=5))
     assert [node.module for node in nodes][1] == "rise_learning.nodes.policy"
     assert nodes[0].parameters["initial_mode"] == "policy"
-    robot = nodes[-1].parameters
+    robot = nodes[-2].parameters
     assert (robot["commander"], robot["kind"], robot["episodes"]) == ("policy", "rollout", 5)
 
 
@@ -163,11 +180,11 @@ def test_an_evaluator_asks_for_the_episodes_itself() -> None:
     nodes = bringup_nodes(BringupOptions(policy="runs/demo", episodes=5, seed=7, evaluate=True))
     (evaluator,) = [node for node in nodes if node.module == "rise_learning.nodes.evaluator"]
     assert (evaluator.parameters["episodes"], evaluator.parameters["seed"]) == (5, 7)
-    assert nodes[-1].parameters["episodes"] == 0
+    assert nodes[-2].parameters["episodes"] == 0
 
 
 def test_no_episodes_start_by_themselves_without_anybody_who_commands_them() -> None:
-    assert bringup_nodes(BringupOptions(commander="none"))[-1].parameters["episodes"] == 0
+    assert bringup_nodes(BringupOptions(commander="none"))[-2].parameters["episodes"] == 0
 
 
 @pytest.mark.parametrize(

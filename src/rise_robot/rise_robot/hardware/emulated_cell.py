@@ -51,7 +51,7 @@ class EmulatedCell:
         channels = [f"cell{number}_{name}" for name in names]
         self.emulated = [EmulatedPiper(positions) for _ in names]
         self._buses = [open_bus("virtual", channel) for channel in channels]
-        ports = [PiperPort("virtual", channel, "current", self.clock, thread=False) for channel in channels]
+        ports = [PiperPort("virtual", channel, "current", self.clock) for channel in channels]
         given = settings or ArmSettings()
         self.arms = [PiperArm(name, port, given, self.run) for name, port in zip(names, ports, strict=True)]
         self.robot = PiperRobot(contract, self.arms, self.clock, guard)

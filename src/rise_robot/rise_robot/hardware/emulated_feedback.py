@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ def feedback(arm: EmulatedPiper, slow: bool) -> list[Message]:
     plant = arm.plant
     moving = bool(np.abs(plant.velocities).max() > 1e-3)
     messages: list[Message] = [ArmStatus(arm.control, arm.condition, arm.move, _errors(arm), moving)]
-    messages += _pose(plant.positions, arm.convention)
+    messages += _pose(tuple(plant.positions.tolist()), arm.convention)
     messages += [JointFeedback(pair, _pair(plant.positions, pair)) for pair in range(PAIRS)]
     messages.append(GripperFeedback(plant.opening, 0.0, ENABLED * arm.gripper_enabled))
     velocities = plant.velocities if arm.reports_velocity else np.zeros(JOINTS)
@@ -44,9 +45,10 @@ def _pair(values: np.ndarray, pair: int) -> tuple[float, float]:
     return float(values[2 * pair]), float(values[2 * pair + 1])
 
 
-def _pose(positions: np.ndarray, convention: str) -> list[Message]:
-    """Flange in the base frame: position, and roll, pitch, yaw about the fixed axes."""
-    frame = PiperKinematics(convention).link_transforms(positions)[5]
+@lru_cache(maxsize=8)
+def _pose(positions: tuple[float, ...], convention: str) -> list[Message]:
+    """Flange in the base frame: position, and roll, pitch, yaw about the fixed axes; arms rest most of the time."""
+    frame = PiperKinematics(convention).link_transforms(np.array(positions))[5]
     rotation = frame[:3, :3]
     angles = (
         np.arctan2(rotation[2, 1], rotation[2, 2]),

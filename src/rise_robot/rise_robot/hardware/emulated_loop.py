@@ -17,6 +17,9 @@ from rise_robot.hardware.piper_frames import Frame
 COMMAND_IDS = frozenset({*range(0x150, 0x160), 0x471, 0x4AF, FAULT_ID})
 """What the arm reads; on udp_multicast a bus hears its own feedback as well."""
 
+LATE = 4
+"""Periods that are caught up: an arm that misses some would be a slower arm."""
+
 
 class EmulatedLoop:
     """Runs each arm on its bus from `start` to `stop`; the buses are shut down with it."""
@@ -36,7 +39,7 @@ class EmulatedLoop:
             bus.shutdown()
 
     def _run(self) -> None:
-        pacer = Pacer(PERIOD_S, time.monotonic_ns, self._stop.wait)
+        pacer = Pacer(PERIOD_S, time.monotonic_ns, self._stop.wait, slack=LATE)
         while pacer.sleep():
             for arm, bus in self._arms:
                 _hear(arm, bus)

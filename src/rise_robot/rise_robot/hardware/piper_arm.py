@@ -13,18 +13,35 @@ from rise_robot.hardware.piper_messages import (
     GRIPPER_FLAGS,
     JOINTS,
     MOTOR_FLAGS,
+    ArmStatus,
     Condition,
     Control,
+    FlangePose,
+    GripperFeedback,
+    JointFeedback,
+    MotorFast,
+    MotorSlow,
     Move,
     Stop,
     faults_of,
 )
-from rise_robot.hardware.piper_port import GRIPPER_FRAME, JOINT_FRAMES, MOTOR_FRAMES, STATUS_FRAME, PiperPort
+from rise_robot.hardware.piper_port import (
+    FAST_FRAMES,
+    GRIPPER_FRAME,
+    JOINT_FRAMES,
+    MOTOR_FRAMES,
+    POSE_FRAMES,
+    STATUS_FRAME,
+    Cycle,
+    PiperPort,
+)
 from rise_robot.sim.kinematics import PiperKinematics
 
 MILLIDEGREES = 180_000 / np.pi  # per rad
 POLL_S = 0.02
 FEEDBACK = (*JOINT_FRAMES, GRIPPER_FRAME)
+EFFORT = np.array([1.18125] * 3 + [0.95844] * 3 + [1.0])
+"""(7,) N m per A of the motors, as in the SDK; the gripper reports N m."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +94,19 @@ class PiperArm:
         self.name, self.port, self.settings = name, port, settings
         self._sdk, self._wait = port.sdk, wait
 
-    def feedback(self) -> ArmFeedback:
-        """The newest cycle; see `faults` for whether it is fresh."""
-        joints = self._sdk.GetArmJointMsgs().joint_state
-        grip = self._sdk.GetArmGripperMsgs().gripper_state
-        motors = self._sdk.GetArmHighSpdInfoMsgs()
-        fast = [getattr(motors, f"motor_{i}") for i in range(1, JOINTS + 1)]
-        angles = [getattr(joints, f"joint_{i}") / MILLIDEGREES for i in range(1, JOINTS + 1)]
+    def feedback(self, cycle: Cycle | None = None) -> ArmFeedback:
+        """What a cycle said, the newest one where None is given; see `faults` for whether it is fresh."""
+        cycle = cycle or self.port.newest()
+        angles: list[float] = []
+        for frame_id in JOINT_FRAMES:
+            angles += cycle.message(frame_id, JointFeedback).positions
+        grip = cycle.message(GRIPPER_FRAME, GripperFeedback)
+        fast = [cycle.message(frame_id, MotorFast) for frame_id in FAST_FRAMES]
         return ArmFeedback(
-            stamp_ns=self.port.cycle_ns,
-            positions=np.array([*angles, grip.grippers_angle * 1e-6]),
-            velocities=np.array([*(motor.motor_speed * 1e-3 for motor in fast), 0.0]),
-            efforts=np.array([*(motor.effort * 1e-3 for motor in fast), grip.grippers_effort * 1e-3]),
+            stamp_ns=cycle.stamp_ns,
+            positions=np.array([*angles, grip.opening]),
+            velocities=np.array([*(motor.velocity for motor in fast), 0.0]),
+            efforts=np.array([*(motor.current for motor in fast), grip.torque]) * EFFORT,
         )
 
     def age_s(self) -> float:
@@ -97,21 +115,17 @@ class PiperArm:
 
     def motor_status(self) -> list[int]:
         """Status byte of each motor (6)."""
-        motors = self._sdk.GetArmLowSpdInfoMsgs()
-        return [getattr(motors, f"motor_{i}").foc_status_code for i in range(1, JOINTS + 1)]
+        return [motor.status for motor in self._motors()]
 
     def temperatures(self) -> list[int]:
         """Degrees Celsius, the hotter of motor and driver, of each motor (6)."""
-        motors = self._sdk.GetArmLowSpdInfoMsgs()
-        each = [getattr(motors, f"motor_{i}") for i in range(1, JOINTS + 1)]
-        return [max(motor.motor_temp, motor.foc_temp) for motor in each]
+        return [max(motor.motor_temperature, motor.driver_temperature) for motor in self._motors()]
 
     def flange_error_m(self, convention: str) -> float:
         """Between the flange that the firmware reports and forward kinematics: shows a wrong dh_convention."""
-        pose = self._sdk.GetArmEndPoseMsgs().end_pose
-        reported = np.array([pose.X_axis, pose.Y_axis, pose.Z_axis]) * 1e-6
+        (x, y), (z, _) = (self.port.newest().message(frame_id, FlangePose).values for frame_id in POSE_FRAMES[:2])
         frames = PiperKinematics(convention).link_transforms(self.feedback().positions[:JOINTS])
-        return float(np.linalg.norm(frames[5, :3, 3] - reported))
+        return float(np.linalg.norm(frames[5, :3, 3] - np.array([x, y, z])))
 
     def missing(self) -> str:
         """What has not come for `lost_s`, or never; empty where everything does."""
@@ -163,16 +177,11 @@ class PiperArm:
         """Forget errors and stops. The power is cut: the arm DROPS; somebody must hold it."""
         self.port.send(self._sdk.MotionCtrl_1, int(Stop.RESUME), 0, 0)
 
-    def disable(self) -> None:
-        """Cut the motors' power: the arm drops where it is not resting. Raises HardwareError when it does not."""
-
-        def is_off() -> bool:
-            self.port.send(self._sdk.DisableArm, 7)
-            return not any(status & ENABLED for status in self.motor_status())
-
+    def disable(self) -> bool:
+        """Ask for the motors' power to be cut: the arm drops where it is not resting. True once they are off."""
         self.port.send(self._sdk.GripperCtrl, 0, 0, 0, 0)
-        if not self._poll(is_off):
-            raise HardwareError(f"{self.name}: motors are still enabled")
+        self.port.send(self._sdk.DisableArm, 7)
+        return not any(status & ENABLED for status in self.motor_status())
 
     def _enable_motors(self) -> bool:
         self.port.send(self._sdk.EnableArm, 7)
@@ -192,23 +201,27 @@ class PiperArm:
                 return False
         return False
 
+    def _motors(self) -> list[MotorSlow]:
+        newest = self.port.newest()
+        return [newest.message(frame_id, MotorSlow) for frame_id in MOTOR_FRAMES]
+
     def _condition(self, driven: bool) -> list[str]:
-        status = self._sdk.GetArmStatus().arm_status
-        condition, control, errors = int(status.arm_status), int(status.ctrl_mode), int(status.err_code)
+        status = self.port.newest().message(STATUS_FRAME, ArmStatus)
         found = []
-        if condition != Condition.NORMAL:
+        if status.condition != Condition.NORMAL:
             known = {member.value: member.name.lower().replace("_", " ") for member in Condition}
-            found.append(known.get(condition, f"condition {condition:#x}"))
-        if errors:
-            found.append(f"error bits {errors:#06x}")
-        if driven and control != Control.CAN:
-            found.append(f"control mode {control}, not {int(Control.CAN)} (CAN)")
+            found.append(known.get(status.condition, f"condition {status.condition:#x}"))
+        if status.errors:
+            found.append(f"error bits {status.errors:#06x}")
+        if driven and status.control != Control.CAN:
+            found.append(f"control mode {status.control}, not {int(Control.CAN)} (CAN)")
         return found
 
     def _motor_faults(self, driven: bool) -> list[str]:
         found = []
         for motor, status in enumerate(self.motor_status(), 1):
-            names = faults_of(status, MOTOR_FLAGS) + (["not enabled"] if driven and not status & ENABLED else [])
-            found += [f"motor {motor} {name}" for name in names]
-        gripper = self._sdk.GetArmGripperMsgs().gripper_state.status_code
+            if status != ENABLED:
+                names = faults_of(status, MOTOR_FLAGS) + (["not enabled"] if driven and not status & ENABLED else [])
+                found += [f"motor {motor} {name}" for name in names]
+        gripper = self.port.newest().message(GRIPPER_FRAME, GripperFeedback).status
         return found + [f"gripper {name}" for name in faults_of(gripper, GRIPPER_FLAGS)]

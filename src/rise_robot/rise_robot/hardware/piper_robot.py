@@ -23,6 +23,8 @@ from rise_robot.core.errors import HardwareError, JointCommandRefusedError
 from rise_robot.hardware.parking import Parking
 from rise_robot.hardware.piper_arm import ArmFeedback, PiperArm
 
+PARKED = "parked, motors off"
+
 
 class State(StrEnum):
     """Of the robot; see the module's docstring."""
@@ -66,6 +68,7 @@ class PiperRobot:
         self._park_pose = np.zeros(6) if park_pose is None else np.asarray(park_pose, float)
         self._park_velocity = park_velocity
         self._parking: Parking | None = None
+        self._off_by_ns: int | None = None  # when the motors of parked arms must be off
         self._lock = threading.RLock()
 
     def connect(self, wait: Callable[[float], bool | None], timeout_s: float) -> None:
@@ -94,7 +97,7 @@ class PiperRobot:
     def deactivate(self) -> None:
         """Execute nothing more; the motors hold. Also the way out of a latched fault."""
         with self._lock:
-            self._parking = None
+            self._parking = self._off_by_ns = None
             if self.state is not State.DISCONNECTED:
                 self.state = State.READY
 
@@ -122,9 +125,12 @@ class PiperRobot:
         with self._lock:
             if self.state not in (State.ACTIVE, State.PARKING):
                 return
-            found = [fault for arm in self.arms for fault in arm.faults(driven=True)]
+            driven = self._off_by_ns is None
+            found = [fault for arm in self.arms for fault in arm.faults(driven=driven)]
             if found:
                 self._latch("; ".join(found))
+            elif self._off_by_ns is not None:
+                self._switch_off(self._off_by_ns)
             elif self._parking is not None:
                 self._continue_parking(self._parking)
 
@@ -189,7 +195,7 @@ class PiperRobot:
         raise error
 
     def _latch(self, reason: str) -> None:
-        self._parking = None
+        self._parking = self._off_by_ns = None
         self.faults += self.state is not State.FAULT
         self.state, self.reason = State.FAULT, reason
 
@@ -201,12 +207,14 @@ class PiperRobot:
             for arm, part in zip(self.arms, np.split(target, len(self.arms)), strict=True):
                 arm.command(part)
         elif parking.arrived:
-            self._switch_off()
+            self._off_by_ns = self._clock_ns() + round(1e9 * max(arm.settings.enable_timeout_s for arm in self.arms))
 
-    def _switch_off(self) -> None:
-        try:
-            for arm in self.arms:
-                arm.disable()
-            self._parking, self.state, self.reason = None, State.READY, "parked, motors off"
-        except HardwareError as error:
-            self._latch(str(error))
+    def _switch_off(self, by_ns: int) -> None:
+        """Ask again with every check, until all motors report that they are off."""
+        off = [arm.disable() for arm in self.arms]
+        if all(off):
+            self._parking = self._off_by_ns = None
+            self.state, self.reason = State.READY, PARKED
+        elif self._clock_ns() > by_ns:
+            on = [arm.name for arm, is_off in zip(self.arms, off, strict=True) if not is_off]
+            self._latch(f"{', '.join(on)}: motors are still enabled")

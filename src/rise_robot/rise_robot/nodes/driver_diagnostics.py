@@ -58,6 +58,7 @@ class DriverDiagnostics:
             f"{arm.name}/motor_status": " ".join(f"{status:#04x}" for status in arm.motor_status()),
             f"{arm.name}/flange_error_mm": flange_mm,
             f"{arm.name}/send_failures": arm.port.failed,
+            f"{arm.name}/unread_frames": arm.port.unread,
         }
         remarks = arm.faults(driven=False)
         remarks += [f"{arm.name}: motor {i} {t} C" for i, t in enumerate(temperatures, 1) if t >= self._warm_c]

@@ -2,7 +2,7 @@
 
 A lifecycle node. configure: opens the CAN channels and waits for every arm. activate: enables the motors, the arms stay
 where they are. deactivate: executes nothing more; the motors hold. cleanup: closes the channels. By itself (parameter
-autostart) it configures and activates at the start; with read_only it only configures, and reads (leader arms).
+autostart) it configures and activates at the start. With read_only it reads, and never enables a motor (leader arms).
 Subscribes: joint_command; bringup remaps it to joint_setpoint, the same commands interpolated to 200 Hz. When they
 end, or are stale, the arms hold.
 Publishes: joint_states (at the arms' rate, 200 Hz), contract (latched), /diagnostics (1 Hz); control/emergency_stop
@@ -28,20 +28,22 @@ from std_srvs.srv import Trigger
 
 from rise_robot.core.errors import HardwareError, JointCommandRefusedError, RiseRobotError
 from rise_robot.core.velocity_estimator import VelocityEstimator
-from rise_robot.hardware.piper_arm import PiperArm
+from rise_robot.hardware.can_reader import CanReader, Cycles
+from rise_robot.hardware.piper_arm import ArmFeedback, PiperArm
 from rise_robot.hardware.piper_joints import arms_of
 from rise_robot.hardware.piper_port import PiperPort
-from rise_robot.hardware.piper_robot import PiperRobot, State
+from rise_robot.hardware.piper_robot import PARKED, PiperRobot, State
 from rise_robot.nodes import conversions, driver_parameters, qos, runtime
 from rise_robot.nodes.driver_diagnostics import DriverDiagnostics
 from rise_robot.nodes.lifecycle import ManagedNode
 
 WAKE_S = 0.02
-"""The loop looks for lost feedback at least this often."""
+WATCH_S = 0.02
+"""Arms that send nothing are looked after this often."""
 
 
 class PiperDriverNode:
-    """Declares, wires, delegates. The SDK's threads wake the loop in `run`, which publishes and watches."""
+    """Declares, wires, delegates. The thread that reads the arms also publishes and watches (`_look`)."""
 
     def __init__(self) -> None:
         self.node = node = ManagedNode("piper_driver", self._transition)
@@ -49,10 +51,12 @@ class PiperDriverNode:
         self._arms = arms_of(self.contract)
         self._parameters = driver_parameters.declare_all(node, self._arms)
         self._scheduling = runtime.ask_for_realtime(self._parameters.realtime_priority)  # before any thread is started
-        self._stop, self._woken = threading.Event(), threading.Event()
+        self._stop = threading.Event()
         self._velocity = VelocityEstimator()
         self._robot: PiperRobot | None = None
-        self._published: tuple[int, ...] = ()
+        self._reader: CanReader | None = None
+        self._command: JointState | None = None  # the newest, until it is executed
+        self._watch_due, self._powered = 0.0, False
         self._said, self._faults = "", 0
         self._stop_all = node.create_publisher(Empty, "control/emergency_stop", qos.EVENT)
         self._joints = node.create_publisher(JointState, "joint_states", qos.SENSOR)
@@ -70,27 +74,34 @@ class PiperDriverNode:
         self._stop = stop
         if self._parameters.autostart:
             self._start()
-        while not stop.is_set():
-            self._woken.wait(WAKE_S)
-            self._woken.clear()
-            self._cycle()
+        while not stop.wait(WAKE_S):
+            if self._reader is not None and self._reader.failure is not None:
+                raise self._reader.failure
 
     def close(self) -> None:
         """Park where that is wanted; otherwise the motors hold the arms where they are."""
         robot = self._robot
         if robot is None:
             return
-        if self._parameters.park_on_shutdown and robot.state is State.ACTIVE:
-            robot.park()
+        if self._parameters.park_on_shutdown and self._powered:
+            self._park(robot)
         while robot.state is State.PARKING:
             time.sleep(WAKE_S)
             robot.check()
         self.node.get_logger().info(f"closing: {robot.reason or 'the motors hold the arms where they are'}")
         self._transition("cleanup")
 
+    def _park(self, robot: PiperRobot) -> None:
+        """Whoever brought the driver up has deactivated it; the motors are still on."""
+        try:
+            if robot.state is State.READY:
+                robot.activate()
+            robot.park()
+        except HardwareError as error:
+            self.node.get_logger().error(f"not parked: {error}")
+
     def _start(self) -> None:
-        triggers = (self.node.trigger_configure, self.node.trigger_activate)
-        for trigger in triggers[:1] if self._parameters.read_only else triggers:
+        for trigger in (self.node.trigger_configure, self.node.trigger_activate):
             if trigger() != TransitionCallbackReturn.SUCCESS:
                 raise HardwareError(f"not started: {self._said}")
 
@@ -114,46 +125,55 @@ class PiperDriverNode:
         with ExitStack() as opened:  # closes the channels again when one arm cannot be had
             arms = []
             for name in self._arms:
-                port = PiperPort(given.interface, given.channels[name], convention, time.monotonic_ns, self._woken.set)
+                port = PiperPort(given.interface, given.channels[name], convention, time.monotonic_ns)
                 opened.callback(port.close)
                 arms.append(PiperArm(name, port, given.arm_settings, self._stop.wait))
             robot = PiperRobot(
                 self.contract, arms, time.monotonic_ns, given.guard, given.park_pose, given.park_velocity
             )
+            reader = CanReader([arm.port for arm in arms], self._look)
+            opened.callback(reader.close)
             robot.connect(self._stop.wait, given.connect_timeout_s)
             opened.pop_all()
-        self._robot, self._faults = robot, 0
+        self._robot, self._reader, self._faults = robot, reader, 0
 
     def _activate(self) -> None:
-        if self._parameters.read_only:
-            raise HardwareError("read_only: these arms are moved by hand and read; they are never enabled")
-        if self._robot is not None:
+        if self._robot is not None and not self._parameters.read_only:  # those are moved by hand, and never enabled
             self._robot.activate()
+            self._powered = True
 
     def _cleanup(self) -> None:
-        robot, self._robot = self._robot, None
+        (robot, self._robot), (reader, self._reader) = (self._robot, None), (self._reader, None)
+        if reader is not None:
+            reader.close()
         if robot is not None:
             robot.close()
 
-    def _cycle(self) -> None:
-        """Watch, and publish when every arm has sent a new cycle."""
+    def _look(self, cycles: list[Cycles]) -> None:
+        """Execute the newest command, watch, and publish what every arm has sent; called by the reading thread.
+
+        One thread does all of it: two would pass Python's lock to and fro with every frame.
+        """
+        command, self._command = self._command, None
         robot = self._robot
         if robot is None:
             return
+        if command is not None:
+            self._execute(command, robot)
+        if not cycles and time.monotonic() < self._watch_due:
+            return
+        self._watch_due = time.monotonic() + WATCH_S
         robot.check()
         if robot.faults > self._faults:
             self._faults = robot.faults
             self._stop_all.publish(Empty())
+        self._powered = self._powered and robot.reason != PARKED
         self._say(f"{robot.state.value}{': ' if robot.reason else ''}{robot.reason}")
-        cycles = robot.cycles()
-        if any(new == old for new, old in zip(cycles, self._published or [-1] * len(cycles), strict=True)):
-            return
-        self._published = cycles
-        self._publish(robot)
+        for each in cycles:
+            self._publish([arm.feedback(cycle) for arm, cycle in zip(robot.arms, each, strict=True)])
 
-    def _publish(self, robot: PiperRobot) -> None:
-        """Joint states, stamped with the arrival of the older of the arms' newest cycles."""
-        arms = robot.feedback()
+    def _publish(self, arms: list[ArmFeedback]) -> None:
+        """Joint states of one cycle, stamped with the arrival of the earlier arm's last frame."""
         stamp = min(each.stamp_ns for each in arms)
         positions = np.concatenate([each.positions for each in arms])
         velocities = self._velocity.add(stamp, positions)
@@ -164,9 +184,9 @@ class PiperDriverNode:
         self._joints.publish(conversions.joint_state(self.contract, stamp, positions, velocities, efforts))
 
     def _on_command(self, message: JointState) -> None:
-        robot = self._robot
-        if robot is None:
-            return
+        self._command = message
+
+    def _execute(self, message: JointState, robot: PiperRobot) -> None:
         try:
             positions = self._positions_of(message, robot)
             robot.execute(conversions.stamp_of(message), positions, self._now())

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -87,7 +87,9 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
         reject_unknown_parameters(runnable.node)
         if realtime:  # here, and not in the node: a test that makes one is not to become a real-time process
             ask_for_realtime(runnable.node.get_parameter(realtime).value, every_thread=True)
-        spinner = threading.Thread(target=_spin, args=(runnable.node, stop, failure, threads), daemon=True)
+        spinner = threading.Thread(
+            target=_spin, args=(runnable.node, stop, failure, threads, bool(realtime)), daemon=True
+        )
         spinner.start()
         runnable.run(stop)
     except BaseException as error:
@@ -108,9 +110,9 @@ def wait(stop: threading.Event) -> None:
         pass
 
 
-def _spin(node: Node, stop: threading.Event, failure: list[BaseException], threads: int) -> None:
+def _spin(node: Node, stop: threading.Event, failure: list[BaseException], threads: int, often: bool) -> None:
     parent = os.environ.get(PARENT_ENV)
-    executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(num_threads=threads)
+    executor = _executor(threads, often)
     executor.add_node(node)
     try:
         while not stop.is_set():
@@ -125,6 +127,22 @@ def _spin(node: Node, stop: threading.Event, failure: list[BaseException], threa
     finally:
         stop.set()
         executor.shutdown(timeout_sec=1.0)
+
+
+def _executor(threads: int, often: bool) -> Executor:
+    """For nodes that are called often, one that waits for events, where rclpy has it.
+
+    A callback then costs a quarter: the plain one lists everything it waits for anew each time.
+    """
+    if threads > 1:
+        return MultiThreadedExecutor(num_threads=threads)
+    if not often:
+        return SingleThreadedExecutor()
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:
+        return SingleThreadedExecutor()
+    return EventsExecutor()
 
 
 def _close(runnable: Runnable | None, failure: list[BaseException]) -> None:

@@ -1,5 +1,7 @@
 """The 30 Hz trajectory controller as a node: chunks and trajectories in, `joint_command` out.
 
+A lifecycle node. activate: commands 30 times a second, beginning anew. deactivate: brakes to rest, then sends nothing
+more. A latched emergency stop outlives both. By itself (parameter autostart) it configures and activates at the start.
 Subscribes: joint_states, policy/action_chunk, joint_trajectory_controller/joint_trajectory, every camera's camera_info
 (watchdog), control/emergency_stop (std_msgs/Empty: any message latches the stop).
 Publishes: joint_command (30 Hz), control/status (30 Hz), /diagnostics (1 Hz); with setpoint_rate_hz and in real time
@@ -14,10 +16,10 @@ import sys
 import threading
 import time
 from functools import partial
-from pathlib import Path
 
-import rclpy.node
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
@@ -25,89 +27,36 @@ from trajectory_msgs.msg import JointTrajectory
 
 from rise_msgs.msg import ActionChunk, ControlStatus
 from rise_msgs.srv import SetControl
-from rise_robot.core.cell import Cell
-from rise_robot.core.clearance import ClearanceGuard
-from rise_robot.core.contract import config_path
-from rise_robot.core.errors import CommandError, ModeError
-from rise_robot.core.interpolation import CommandInterpolator
-from rise_robot.core.pacing import Pacer, WallOffset, aligned_origin
+from rise_robot.core.errors import CommandError, LaunchError, ModeError
 from rise_robot.core.supervisor import Mode
-from rise_robot.core.trajectory_controller import ControllerConfig, ControlOutput, TrajectoryController
-from rise_robot.nodes import conversions, qos, runtime
-from rise_robot.nodes.runtime import declare
+from rise_robot.core.trajectory_controller import ControlOutput, TrajectoryController
+from rise_robot.nodes import controller_parameters, conversions, qos, runtime
+from rise_robot.nodes.lifecycle import ManagedNode
+from rise_robot.nodes.periodic_thread import PeriodicThread
 
-SETPOINT_SLACK = 0.25
-"""Periods by which a tick may be late before the setpoints of a driver show it."""
+WAKE_S = 0.1
+REST_S = 1.0
+"""Limits of acceleration bring every joint to rest sooner."""
 
 
 class TrajectoryControllerNode:
     """Wires topics to the core. In real time the loop has absolute deadlines; under use_sim_time /clock drives it."""
 
     def __init__(self) -> None:
-        self.node = rclpy.node.Node("trajectory_controller")
+        self.node = ManagedNode("trajectory_controller", self._transition)
         self.contract = runtime.declare_contract(self.node)
-        self._priority = declare(
-            self.node, "realtime_priority", 50, "SCHED_FIFO priority of the loop; 0: do not ask.", low=0, high=99
-        )
-        self._phase = declare(
-            self.node, "phase", 0.4,
-            "Ticks come this part of a period after whole multiples of it on the wall clock.", low=0.0, high=1.0,
-        )  # fmt: skip
-        self._setpoint_hz = declare(
-            self.node, "setpoint_rate_hz", 0.0, "Rate of joint_setpoint, Hz; 0: none.", low=0.0, high=500.0
-        )
-        self._interpolator = CommandInterpolator(self.contract.control_period_s, SETPOINT_SLACK)
-        initial = Mode(
-            declare(self.node, "initial_mode", "hold", "Who has authority at the start: hold, demo, policy.")
-        )
+        self._parameters = controller_parameters.declare_all(self.node, self.contract)
+        self._interpolator = controller_parameters.interpolator(self.contract)
         self._lock = threading.Lock()
-        self._core = TrajectoryController(self.contract, self._config(), initial, self._guard())
-        self._scheduling, self._pacer = "driven by /clock", None
-        self._last_reason = ""
+        self._core = self._new_core()
+        self._loops: list[PeriodicThread] = []
+        self._active, self._last_reason = False, ""
+        self._last_command, self._at_rest = np.zeros(0), True
         self._wire()
 
-    def _config(self) -> ControllerConfig:
-        default = ControllerConfig()
-        return ControllerConfig(
-            stop_after_s=declare(
-                self.node, "stop_after_s", default.stop_after_s,
-                "s without input until authority is withdrawn (controlled stop).", low=0.0, high=60.0,
-            ),
-            following_tolerance=declare(
-                self.node, "following_tolerance", default.following_tolerance,
-                "rad between measured and commanded joints that still counts as following.", low=0.01, high=6.0,
-            ),
-            following_periods=declare(
-                self.node, "following_periods", default.following_periods,
-                "Control periods outside following_tolerance until it counts.", low=1, high=300,
-            ),
-            jump_tolerance=declare(
-                self.node, "jump_tolerance", default.jump_tolerance,
-                "rad beyond max_velocity between two joint states; more is a jump.", low=0.01, high=6.0,
-            ),
-            resume_after_jump=declare(
-                self.node, "resume_after_jump", default.resume_after_jump,
-                "Keep authority after a feedback jump (a simulated robot that is reset). Never on a real robot.",
-            ),
-            following_delay_s=self._interpolator.trails_s if self._setpoint_hz else 0.0,
-            watch_cameras=declare(
-                self.node, "watch_cameras", True, "A policy commands only while every camera delivers."
-            ),
-            blend_steps=declare(
-                self.node, "blend_steps", default.blend_steps,
-                "Control steps after which a new chunk has replaced the plan; 0: where their overlap ends.",
-                low=0, high=1000,
-            ),
-        )  # fmt: skip
-
-    def _guard(self) -> ClearanceGuard | None:
-        text = declare(
-            self.node, "cell", "cell.yaml", "Workspace and arm clearance: a path, or a file name; empty: no guard."
-        )
-        if not text:
-            self.node.get_logger().warning("no cell was given: the arms may leave the workspace and touch each other")
-            return None
-        return ClearanceGuard(self.contract, Cell.load(text if Path(text).is_file() else config_path(Path(text).name)))
+    def _new_core(self) -> TrajectoryController:
+        given = self._parameters
+        return TrajectoryController(self.contract, given.config, given.initial, given.guard)
 
     def _wire(self) -> None:
         node = self.node
@@ -129,41 +78,76 @@ class TrajectoryControllerNode:
         node.create_timer(1.0, self._diagnose)
         self._simulated = node.get_parameter("use_sim_time").value
         if self._simulated:
-            node.create_timer(self.contract.control_period_s, lambda: self._tick(self._now()))
+            node.create_timer(self.contract.control_period_s, self._on_clock)
+        elif self._parameters.setpoint_rate_hz:
+            profile = qos.offered_command(self._parameters.setpoint_rate_hz)
+            self._setpoint = node.create_publisher(JointState, "joint_setpoint", profile)
 
     def run(self, stop: threading.Event) -> None:
-        if self._simulated:
-            runtime.wait(stop)
-            return
-        self._scheduling = runtime.ask_for_realtime(self._priority)
-        self.node.get_logger().info(f"{self.contract.control_rate_hz:g} Hz, scheduling: {self._scheduling}")
-        period = self.contract.control_period_s
-        if self._setpoint_hz:
-            threading.Thread(target=self._send_setpoints, args=(stop,), daemon=True).start()
-        origin = aligned_origin(period, self._phase, time.time_ns(), time.monotonic_ns())
-        self._pacer = Pacer(period, time.monotonic_ns, stop.wait, origin_ns=origin)
-        wall = WallOffset(time.time_ns, time.monotonic_ns)
-        while self._pacer.sleep():
-            self._tick(wall.stamp(self._pacer.deadline_ns))  # when it was due: steps keep their phase to the robot's
-
-    def _send_setpoints(self, stop: threading.Event) -> None:
-        profile = qos.offered_command(self._setpoint_hz)
-        publisher = self.node.create_publisher(JointState, "joint_setpoint", profile)
-        runtime.ask_for_realtime(self._priority)
-        pacer = Pacer(1.0 / self._setpoint_hz, time.monotonic_ns, stop.wait)
-        while pacer.sleep():
-            now = self._now()
-            with self._lock:
-                setpoint = self._interpolator.at(now)
-            if setpoint is not None:
-                publisher.publish(conversions.joint_state(self.contract, now, setpoint))
+        if self._parameters.autostart:
+            for trigger in (self.node.trigger_configure, self.node.trigger_activate):
+                if trigger() != TransitionCallbackReturn.SUCCESS:
+                    raise LaunchError("the trajectory controller was not started")
+        while not stop.wait(WAKE_S):
+            for loop in self._loops:
+                if loop.failure is not None:
+                    raise loop.failure
 
     def close(self) -> None:
         """The last command is one to stay where the commands have led."""
+        self._deactivate()
+
+    def _transition(self, name: str) -> TransitionCallbackReturn:
+        if name == "activate":
+            self._activate()
+        elif name == "deactivate":
+            self._deactivate()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _activate(self) -> None:
+        """Begin as after construction: no plan, no feedback, no authority of before; only a latched stop stays."""
+        with self._lock:
+            before, self._core = self._core.supervisor, self._new_core()
+            if before.authority is Mode.ESTOP:
+                self._core.request(Mode.ESTOP, before.reason, self._now())
+            self._interpolator.reset()
+        self._active, self._last_reason = True, ""
+        if self._simulated:
+            return
+        given = self._parameters
+        tick = PeriodicThread(self.contract.control_period_s, self._tick, given.realtime_priority, given.phase)
+        self._loops = [tick]
+        self.node.get_logger().info(f"{self.contract.control_rate_hz:g} Hz, scheduling: {tick.scheduling}")
+        if given.setpoint_rate_hz:
+            self._loops.append(PeriodicThread(1 / given.setpoint_rate_hz, self._send_setpoint, given.realtime_priority))
+
+    def _deactivate(self) -> None:
+        """Brake to rest, then send nothing more."""
+        if not self._active:
+            return
         with self._lock:
             if self._core.supervisor.authority is not Mode.ESTOP:
-                self._core.request(Mode.HOLD, "shutting down", self._now())
-        self._tick(self._now())
+                self._core.request(Mode.HOLD, "deactivated", self._now())
+            self._at_rest = False
+        if self._simulated:
+            self._tick(self._now())
+        end = time.monotonic() + REST_S
+        while self._loops and not self._at_rest and time.monotonic() < end:
+            time.sleep(self.contract.control_period_s)
+        self._active = False
+        while self._loops:
+            self._loops.pop().halt()
+
+    def _on_clock(self) -> None:
+        if self._active:
+            self._tick(self._now())
+
+    def _send_setpoint(self, _: int) -> None:
+        now = self._now()
+        with self._lock:
+            setpoint = self._interpolator.at(now)
+        if setpoint is not None:
+            self._setpoint.publish(conversions.joint_state(self.contract, now, setpoint))
 
     def _now(self) -> int:
         return self.node.get_clock().now().nanoseconds
@@ -175,7 +159,9 @@ class TrajectoryControllerNode:
                 self._interpolator.reset()
             if output.command is not None:
                 self._interpolator.feed(now, output.command)
+            self._at_rest = output.command is None or np.array_equal(output.command, self._last_command)
         if output.command is not None:
+            self._last_command = output.command
             self._command.publish(conversions.joint_state(self.contract, now, output.command))
         self._status.publish(self._status_message(now, output))
         if output.reason != self._last_reason:
@@ -243,6 +229,9 @@ class TrajectoryControllerNode:
 
     def _on_set(self, request: SetControl.Request, response: SetControl.Response) -> SetControl.Response:
         reason = request.reason or "asked through control/set"
+        if not self._active:
+            response.message = "the trajectory controller is not active; activate it (lifecycle)"
+            return response
         with self._lock:
             try:
                 mode = Mode(request.mode)
@@ -264,7 +253,10 @@ class TrajectoryControllerNode:
             level = DiagnosticStatus.ERROR
         elif mode is Mode.HOLD:
             level = DiagnosticStatus.WARN
-        values: dict[str, object] = {"mode": mode.value, "scheduling": self._scheduling, "resyncs": core.resyncs}
+        if not self._active:
+            level, reason = DiagnosticStatus.WARN, "not active"
+        scheduling = self._loops[0].scheduling if self._loops else "driven by /clock" if self._simulated else "none"
+        values: dict[str, object] = {"mode": mode.value, "scheduling": scheduling, "resyncs": core.resyncs}
         values |= {f"refused/{key}": count for key, count in core.refused.items()}
         values |= {f"holds/{key}": count for key, count in core.holds.items()}
         values |= {f"limits/{key}": count for key, count in vars(core.limit_counts).items()}
@@ -274,8 +266,8 @@ class TrajectoryControllerNode:
             values |= {"seam/position": max(seam.position for seam in seams)}
             values |= {"seam/velocity": max(seam.velocity for seam in seams) * rate}
             values |= {"seam/velocity_without_blending": max(seam.naive_velocity for seam in seams) * rate}
-        if self._pacer is not None:
-            values |= vars(self._pacer.lateness())
+        if self._loops:
+            values |= vars(self._loops[0].lateness())
         self._diagnostics.publish(runtime.diagnostics(self.node, level, reason, values))
 
 

@@ -1,0 +1,79 @@
+"""The control loop: hand-over between policy and people, their trajectories, the emergency stop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from controller_bench import CONTRACT, HOME, PERIOD, Bench, K, assert_at_rest_within_limits
+
+from rise_robot.core.chunk import Chunk, make_trajectory
+from rise_robot.core.errors import ChunkRefusedError, CommandError, ModeError
+from rise_robot.core.supervisor import Mode
+
+
+def test_handover_is_bumpless_and_old_observations_do_not_count() -> None:
+    bench = Bench()
+    bench.controller.feed_chunk(bench.chunk(2.0), bench.now)
+    bench.tick(25)
+    bench.controller.request(Mode.HUMAN, "takes over", bench.now)
+    assert bench.tick(20).reason == "human: waiting for input"
+    target = bench.command + 0.2 * (bench.command < 0)
+    bench.controller.feed_trajectory(
+        make_trajectory(CONTRACT, stamp_ns=0, joint_names=CONTRACT.joint_names, times_s=[0.5], positions=[target]),
+        bench.now,
+    )
+    assert bench.tick(20).mode is Mode.HUMAN
+    np.testing.assert_allclose(bench.command, target, atol=1e-9)
+    with pytest.raises(ChunkRefusedError, match="human has authority"):
+        bench.controller.feed_chunk(bench.chunk(0.0), bench.now)
+    bench.controller.request(Mode.POLICY, "gives back", bench.now)
+    with pytest.raises(ChunkRefusedError, match="older"):
+        bench.controller.feed_chunk(Chunk(bench.now - 1_000_000, np.tile(HOME, (K, 1))), bench.now)
+    bench.tick(5)
+    assert_at_rest_within_limits(bench)
+
+
+def test_trajectory_is_a_straight_line_and_its_end_is_held() -> None:
+    bench = Bench(Mode.DEMO)
+    end = HOME.copy()
+    end[0] += 0.3
+    trajectory = make_trajectory(
+        CONTRACT, stamp_ns=bench.now, joint_names=CONTRACT.joint_names, times_s=[9 * PERIOD], positions=[end]
+    )
+    bench.controller.feed_trajectory(trajectory, bench.now)
+    bench.tick(10)
+    moved = [float(output.command[0] - HOME[0]) for output in bench.outputs[-10:]]
+    np.testing.assert_allclose(moved, 0.3 * np.arange(1, 11) / 10, atol=1e-6)
+    assert bench.tick(90).mode is Mode.DEMO, "a finished trajectory is no fault"
+    np.testing.assert_allclose(bench.command, end, atol=1e-9)
+
+
+@pytest.mark.parametrize("times", [[], [0.2, 0.1], [-0.1], [np.nan], [1e4]])
+def test_malformed_trajectories_are_refused(times: list[float]) -> None:
+    with pytest.raises(CommandError):
+        make_trajectory(
+            CONTRACT,
+            stamp_ns=0,
+            joint_names=CONTRACT.joint_names,
+            times_s=times,
+            positions=[HOME.tolist()] * len(times),
+        )
+
+
+def test_emergency_stop_brakes_latches_and_restarts_where_the_robot_is() -> None:
+    bench = Bench()
+    bench.controller.feed_chunk(bench.chunk(2.0), bench.now)
+    bench.tick(20)
+    bench.controller.request(Mode.ESTOP, "button", bench.now)
+    assert bench.tick(10).mode is Mode.ESTOP
+    assert_at_rest_within_limits(bench)
+    with pytest.raises(ModeError):
+        bench.controller.request(Mode.POLICY, "operator", bench.now)
+    bench.measured = bench.measured + 0.01
+    bench.tick()
+    sagged = bench.command + 0.01
+    bench.measured = sagged.copy()
+    bench.controller.feed_joints(bench.now, sagged)
+    bench.controller.clear_emergency_stop("operator", bench.now)
+    assert bench.tick().mode is Mode.HOLD
+    np.testing.assert_allclose(bench.command, sagged, atol=1e-9)
