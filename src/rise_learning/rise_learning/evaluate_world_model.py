@@ -17,7 +17,6 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -89,7 +88,7 @@ class Args:
     policy: Path | None = None
     """Policy whose chunks are compared; default: RUN/policy."""
     task: str = "brick_sorting"
-    level: Literal["easy", "default", "hard"] | None = None
+    level: str | None = None
     """Difficulty; not given: one brick, and `default` for the other tasks."""
     bricks: int | None = None
     """Bricks on the belt, 1 to 4, instead of the level's; brick_sorting only."""

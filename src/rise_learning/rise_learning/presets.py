@@ -178,6 +178,8 @@ class SelfImprovement:
     kept_states: float = 0.0
     """Above 0 chunks are chosen by what their state allows (beyond the paper): of this share of the states, those whose
     candidates differ most, the better half is learned from with the top bin; 0 learns from all, each with its bin."""
+    middle: bool = False
+    """With kept_states: of a state's better half only the mean chunk is learned from (beyond the paper)."""
     refit_bins: bool = False
     """Fit the range of the bins to imagined advantages of the starting policy; else that of the warm-up's rollouts."""
     bin_tail: float = 0.02
@@ -188,6 +190,9 @@ class SelfImprovement:
     """Imaginations trusted less (0 to 1, `Doubt.trust`) are not trained on (beyond the paper); 0 does not ask."""
     chunks_per_start: int = 2
     """Consecutive chunks imagined from one offline state, the second from imagined frames."""
+    anchored: bool = False
+    """Chunks are proposed by the policy that the run began with, not by its EMA (beyond the paper). What explored
+    chunks are chosen for, such as a little haste, then does not add up from rollout to rollout."""
     rollout_every: int = 4
     """Training steps between two rollout stages."""
     buffer_size: int = 4096

@@ -79,9 +79,10 @@ def train(args: Args) -> None:
     settings = args.training
     device = distributed.start(settings.loop.device)
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
-    start = load_policy(args.init or args.out / "policy", episodes.contract)
+    first = args.init or args.out / "policy"
+    start = load_policy(first, episodes.contract)
     if start.bins is None:
-        raise CheckpointError(f"{args.init or args.out / 'policy'} has no advantage bins; warm it up with train_policy")
+        raise CheckpointError(f"{first} has no advantage bins; warm it up with train_policy")
     policy = start.policy.train().requires_grad_(True)
     advantages = recorded_advantages(
         value_of_frames(load_value(args.out / "value", episodes.contract).to(device), episodes), episodes
@@ -94,7 +95,7 @@ def train(args: Args) -> None:
 
     def save(directory: Path) -> None:
         version = f"{args.out.name}/self_improved@{trainer.step}"
-        save_policy(directory, loop.rollout_policy, episodes.contract, loop.bins, version)
+        save_policy(directory, averaged, episodes.contract, loop.bins, version)
 
     best = None
     if args.evaluation.every:
@@ -117,7 +118,7 @@ def train(args: Args) -> None:
     loop.restore(trainer.resumed_extra)
     averaged = trainer.ema.module
     assert isinstance(averaged, Policy)
-    loop.rollout_policy = averaged
+    loop.rollout_policy = load_policy(first, episodes.contract).policy if settings.anchored else averaged
     if settings.refit_bins:
         with distributed.main_first():
             refit_once(loop, run)

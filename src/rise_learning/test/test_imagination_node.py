@@ -122,7 +122,15 @@ class Client:
 
 @pytest.fixture(scope="module")
 def client(deployment: Deployment) -> Client:
-    return Client(deployment)
+    """Of a node that has seen as much as its world model asks for; on a busy machine that takes a while."""
+    client = Client(deployment)
+    for _ in range(100):
+        if "nothing before" not in client.result(ImagineChunk.Goal()).message:
+            break
+    client.stages.clear()
+    for name in ("imagination/image", "imagination/value", "imagination/marker"):
+        deployment.heard[name].clear()
+    return client
 
 
 def test_the_policys_chunk_is_imagined_frame_by_frame(deployment: Deployment, client: Client) -> None:
@@ -140,7 +148,7 @@ def test_the_policys_chunk_is_imagined_frame_by_frame(deployment: Deployment, cl
     assert image.encoding == "rgb8" and len(image.data) == image.step * image.height
     assert deployment.heard["imagination/marker"][-1].header.frame_id == "base_link"
     assert [feedback.stage for feedback in client.stages[:2]] == ["observing", "imagining"]
-    assert client.stages[-1].progress == pytest.approx(1.0)
+    deployment.spin_until(lambda: client.stages[-1].progress > 0.999)  # feedback may arrive after the result
 
 
 def test_a_chunk_of_another_robot_is_refused_and_the_next_one_answered(client: Client) -> None:

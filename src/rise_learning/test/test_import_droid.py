@@ -175,4 +175,4 @@ def test_command_line_says_one_line_on_error(tmp_path: Path) -> None:
         [*command, "--source", str(tmp_path), "--out", str(tmp_path / "b")], capture_output=True, text=True
     )
     assert result.returncode == 1
-    assert result.stderr.strip() == "error: no recording format 'droyd'; did you mean droid? There are: droid"
+    assert result.stderr.strip() == "error: no recording format 'droyd'; did you mean droid? There are: droid, lerobot"

@@ -37,7 +37,7 @@ class BringupOptions:
     task: str = _option(
         "brick_sorting", "Task of the simulated cell.", ("brick_sorting", "backpack_packing", "box_closing")
     )
-    level: str = _option("default", "Difficulty of the task.", ("easy", "default", "hard"))
+    level: str = _option("default", "Difficulty; steady of brick_sorting only.", ("easy", "default", "hard", "steady"))
     contract: str = _option("contract.yaml", "Contract: a path, or a file name of the installed config/.")
     commander: str = _option(
         "auto",

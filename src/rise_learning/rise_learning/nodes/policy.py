@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from rise_learning.errors import PolicyError, RiseLearningError
 from rise_learning.nodes.live_policy import LivePolicy
@@ -27,13 +27,14 @@ from rise_robot.core.chunk import Chunk
 from rise_robot.core.errors import ObservationError, RiseRobotError
 from rise_robot.core.observation_buffer import Observation
 from rise_robot.nodes import conversions, qos, runtime
+from rise_robot.nodes.lifecycle import RefusingLifecycleNode
 from rise_robot.nodes.observation_subscriber import ObservationSubscriber
 from rise_robot.nodes.runtime import declare
 
 WAIT_S = 0.1
 
 
-class _Lifecycle(LifecycleNode):
+class _Lifecycle(RefusingLifecycleNode):
     """Transitions delegate to the PolicyNode."""
 
     owner: PolicyNode

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.node import Node
@@ -15,6 +16,7 @@ from rclpy.node import Node
 from rise_learning.errors import EvaluationError
 
 LOAD_S = 60.0
+POLL_S = 0.1
 
 
 class PolicySwitch:
@@ -25,12 +27,18 @@ class PolicySwitch:
 
     def __init__(self, node: Node, policy: str = "policy") -> None:
         self._change = node.create_client(ChangeState, f"{policy}/change_state")
+        self._state = node.create_client(GetState, f"{policy}/get_state")
         self._set = node.create_client(SetParameters, f"{policy}/set_parameters")
 
     def load(self, directory: Path) -> None:
-        """Raises EvaluationError where the node is not there or refuses a step; its log says why."""
-        self._transition(Transition.TRANSITION_DEACTIVATE, "deactivate")
-        self._transition(Transition.TRANSITION_CLEANUP, "clean up")
+        """Raises EvaluationError where the node is not there or refuses a step; its log says why.
+
+        While a bringup is on its way the node is left alone until it is active; one that could not load what it was
+        told last is unconfigured, and is told anew.
+        """
+        if self._settled() == State.PRIMARY_STATE_ACTIVE:
+            self._transition(Transition.TRANSITION_DEACTIVATE, "deactivate")
+            self._transition(Transition.TRANSITION_CLEANUP, "clean up")
         value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(directory))
         request = SetParameters.Request(parameters=[Parameter(name="run", value=value)])
         (result,) = _answer(self._set, request).results
@@ -38,6 +46,17 @@ class PolicySwitch:
             raise EvaluationError(f"policy node refused run {directory}: {result.reason}")
         self._transition(Transition.TRANSITION_CONFIGURE, f"configure {directory}")
         self._transition(Transition.TRANSITION_ACTIVATE, "activate")
+
+    def _settled(self) -> int:
+        """Active or unconfigured, whichever it is first."""
+        end = time.monotonic() + LOAD_S
+        while True:
+            state = _answer(self._state, GetState.Request()).current_state
+            if state.id in (State.PRIMARY_STATE_ACTIVE, State.PRIMARY_STATE_UNCONFIGURED):
+                return state.id
+            if time.monotonic() > end:
+                raise EvaluationError(f"policy node is {state.label} since {LOAD_S:g} s; activate it")
+            time.sleep(POLL_S)
 
     def _transition(self, number: int, name: str) -> None:
         if not _answer(self._change, ChangeState.Request(transition=Transition(id=number))).success:

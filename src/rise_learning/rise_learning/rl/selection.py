@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+import torch
+
+from rise_learning.rl.imagination import OnlineSamples
 
 
 def better_half(advantage: np.ndarray, kept_states: float) -> np.ndarray:
@@ -25,3 +30,21 @@ def better_half(advantage: np.ndarray, kept_states: float) -> np.ndarray:
     kept = np.zeros(advantage.shape, bool)
     kept[widest] = advantage[widest] > (0.5 * (low + high))[widest, None]
     return np.flatnonzero(kept)
+
+
+def middle_of_kept(samples: OnlineSamples, kept: np.ndarray, candidates: int) -> OnlineSamples:
+    """One sample per state: the mean of its kept candidates.
+
+    Explored chunks that succeed scatter over all that can succeed; a policy that imitates each of them aims as badly as
+    they do, one that imitates their mean aims at the middle (docs/decisions/0005-the-middle-of-what-succeeds.md).
+
+    Args:
+        samples: the `candidates` chunks of a state side by side.
+        kept: (M,) numbers of chunks, ascending, e.g. of `better_half`.
+    """
+    states, first, counts = np.unique(kept // candidates, return_index=True, return_counts=True)
+    chunks = np.add.reduceat(samples.chunks.numpy()[kept], first) / counts[:, None, None].astype(np.float32)
+    advantage = np.add.reduceat(samples.advantage[kept], first) / counts
+    return dataclasses.replace(
+        samples.select(states * candidates), chunks=torch.from_numpy(chunks), advantage=advantage
+    )

@@ -17,7 +17,7 @@ from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
-from rise_learning.rl.selection import better_half
+from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
 from rise_robot.core.tool_shift import ToolShift
@@ -91,7 +91,11 @@ class SelfImprovementLoop:
         else:
             labels, kept = earned, np.flatnonzero(earned >= self.settings.minimum_bin)
         kept = self._trusted(samples, kept)
-        self.buffer.add(samples.select(kept), labels[kept])
+        if self.settings.middle and len(kept):
+            middle = middle_of_kept(samples, kept, self.settings.candidates)
+            self.buffer.add(middle, np.full(len(middle.advantage), self.bins.top))
+        else:
+            self.buffer.add(samples.select(kept), labels[kept])
         self.statistics.imagined += len(earned)
         self.statistics.clipped += self.bins.clipped(samples.advantage)
         counts = np.bincount(earned, minlength=self.bins.count + 1)[1:]

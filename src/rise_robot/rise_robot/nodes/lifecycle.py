@@ -1,14 +1,35 @@
-"""A lifecycle node whose transitions are carried out by a function of their name."""
+"""Lifecycle nodes that survive being asked for what their state does not allow."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 
-class ManagedNode(LifecycleNode):
-    """Shutdown is deactivate and cleanup.
+class RefusingLifecycleNode(LifecycleNode):
+    """Refuses a transition that its state does not have; in rclpy 7.1 that raises, which ends the node.
+
+    Two clients that change one node at a time, or one that asks twice, must not take the robot's driver down.
+    """
+
+    def _LifecycleNodeMixin__on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        try:
+            return super()._LifecycleNodeMixin__on_change_state(request, response)
+        except RuntimeError as error:  # RCLError is one
+            if "not registered" not in str(error):
+                raise
+            asked = request.transition.label or request.transition.id
+            self.get_logger().error(f"{asked}: state {self._state_machine.current_state[1]} has no such transition")
+            response.success = False
+            return response
+
+
+class ManagedNode(RefusingLifecycleNode):
+    """Transitions are carried out by a function of their name; shutdown is deactivate and cleanup.
 
     Args:
         carry_out: called with configure, activate, deactivate or cleanup.

@@ -57,11 +57,11 @@ class BrickSortingConfig:
 
 BRICK_LEVELS = {
     "easy": BrickSortingConfig(bricks=1, belt_speed=(0.05, 0.08), lighting=(0.95, 1.05)),
-    "steady": BrickSortingConfig(bricks=2, belt_speed=(0.1, 0.1)),
     "default": BrickSortingConfig(),
     "hard": BrickSortingConfig(
         bricks=MAX_BRICKS, belt_speed=(0.12, 0.18), lighting=(0.5, 1.3), clutter=(2, MAX_CLUTTER), home_noise=0.04
     ),
+    "steady": BrickSortingConfig(bricks=2, belt_speed=(0.1, 0.1)),
 }
 
 

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# What docs/decisions/0005 reports: a policy of 30 imprecise demonstrations, improved by the simulator as world model.
+#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED]        about 40 minutes on two CPU cores; continues where it was
+# Evaluations are of 200 episodes each on seeds that nothing else uses.
+set -euo pipefail
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+seed=${2:-0}
+work=${1:-$root/runs/self_improvement}
+run=$work/seed_$seed
+# shellcheck source=/dev/null
+. "$root/env.sh"
+mkdir -p "$work/bags" "$run"
+
+[ -e "$work/bags/demonstrations/metadata.yaml" ] ||
+    python -m rise_robot.collect --level steady --imprecision 0.02 --episodes 30 --seed 0 --out "$work/bags/demonstrations"
+python -m rise_learning.train_policy --bags "$work/bags/demonstrations" --imitation --out "$run" --seed "$seed" \
+    --training.loop.steps 1500
+[ -e "$work/bags/rollouts_$seed/metadata.yaml" ] ||
+    python -m rise_learning.evaluate --run "$run/imitation" --level steady --episodes 200 --seed 6000000 \
+        --record "$work/bags/rollouts_$seed" --out "$run/rollouts.json"
+bags=("$work/bags/demonstrations" "$work/bags/rollouts_$seed")
+python -m rise_learning.train_value --bags "${bags[@]}" --out "$run" --seed "$seed"
+python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$run/imitation" --seed "$seed" \
+    --training.loop.steps 1000 --training.loop.learning-rate 5e-4
+python -m rise_learning.self_improve --bags "${bags[@]}" --out "$run" --world-model simulator --level steady --seed "$seed" \
+    --training.chunks-per-start 1 --training.candidates 10 --training.time-shift 14 --training.tool-shift 0.03 \
+    --training.judged-frames 3 --training.kept-states 0.6 --training.middle --training.offline-share 0.2 \
+    --training.starts-per-rollout 24 --training.rollout-every 25 --training.buffer-size 8192 \
+    --training.loop.steps 2500 --training.loop.learning-rate 1e-3
+for stage in imitation policy self_improved; do
+    python -m rise_learning.evaluate --run "$run/$stage" --level steady --episodes 200 --seed 7000000 --json
+done
