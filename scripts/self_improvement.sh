@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What docs/decisions/0005 reports: a policy of 30 imprecise demonstrations, improved by the simulator as world model.
+# What docs/decisions/0005 reports of the commands: a policy of 30 imprecise demonstrations, and self-improvement with the
+# simulator as world model (which it does not gain from yet).
 #   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED]        about 40 minutes on two CPU cores; continues where it was
 # Evaluations are of 200 episodes each on seeds that nothing else uses.
 set -euo pipefail
@@ -24,9 +25,9 @@ python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$r
     --training.loop.steps 1000 --training.loop.learning-rate 5e-4
 python -m rise_learning.self_improve --bags "${bags[@]}" --out "$run" --world-model simulator --level steady --seed "$seed" \
     --training.chunks-per-start 1 --training.candidates 10 --training.time-shift 14 --training.tool-shift 0.03 \
-    --training.judged-frames 3 --training.kept-states 0.6 --training.middle --training.offline-share 0.2 \
-    --training.starts-per-rollout 24 --training.rollout-every 25 --training.buffer-size 8192 \
-    --training.loop.steps 2500 --training.loop.learning-rate 1e-3
+    --training.judged-frames 3 --training.kept-states 0.6 --training.middle --training.anchored --training.offline-share 0.2 \
+    --training.starts-per-rollout 24 --training.rollout-every 20 --training.buffer-size 8192 \
+    --training.loop.steps 1500 --training.loop.learning-rate 1e-3
 for stage in imitation policy self_improved; do
     python -m rise_learning.evaluate --run "$run/$stage" --level steady --episodes 200 --seed 7000000 --json
 done
