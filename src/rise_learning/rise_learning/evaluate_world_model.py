@@ -84,7 +84,7 @@ class Args:
     candidates: int = 8
     """Chunks sampled from each of them."""
     time_shift: float = 0.0
-    """Standard deviation, control steps, by which these chunks come early or late, as in self_improve."""
+    """Control steps by which these chunks come early or late at most, as in self_improve."""
     policy: Path | None = None
     """Policy whose chunks are compared; default: RUN/policy."""
     task: str = "brick_sorting"

@@ -19,7 +19,6 @@ import tyro
 from torch import Tensor
 
 from rise_learning import cli
-from rise_learning.data.dynamics_inputs import Told
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import CheckpointError, DataError
@@ -33,6 +32,7 @@ from rise_learning.training.run_directory import write_json
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 from rise_robot.bag.reader import find_bags
 from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.told import Told
 from rise_worldmodel.visualize import write_strip
 
 TRAININGS = ("value", "dynamics", *STAGES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from rise_learning.errors import ConfigError
 from rise_learning.policy.config import BasePolicyConfig, Pi05PolicyConfig, PolicyConfig
@@ -94,8 +94,9 @@ class PublishedCosmosModel(DynamicsModel):
     """Local folder `vae` of Cosmos-Predict2.5, with its config.json."""
 
 
-ARCHITECTURES = ("rise", "genie_envisioner", "cosmos")
+Architecture = Literal["rise", "genie_envisioner", "cosmos"]
 """Ours, and the peers of Table V."""
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,10 @@ def train(args: Args) -> None:
         logger.warning("%s", collapse)
     if not distributed.is_main():
         return
-    save(run.path)
-    if best is not None:
+    if best is not None and best.trials:
         keep_best(best, run.path)
+    else:
+        save(run.path)
     statistics = loop.statistics
     write_json(
         run.path / "statistics.json",

@@ -11,7 +11,6 @@ import dataclasses
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -19,13 +18,14 @@ import tyro
 from torch import Tensor
 
 from rise_learning import cli
-from rise_learning.data.dynamics_inputs import DynamicsInputs, Told
+from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError, DataError
 from rise_learning.presets import (
     ARCHITECTURES,
     PRESET_NAMES,
+    Architecture,
     DynamicsModel,
     DynamicsTraining,
     PatchModel,
@@ -41,8 +41,8 @@ from rise_learning.training.world_model_io import save_trained
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.dynamics_report import dynamics_report
+from rise_worldmodel.told import Told
 
-Architecture = Literal["rise", "genie_envisioner", "cosmos"]
 logger = logging.getLogger(__name__)
 
 
@@ -125,17 +125,23 @@ def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
     return complete
 
 
+def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> Told:
+    """What the dynamics are told of the chunks that start at frames g."""
+    texts = episodes.instructions
+    return inputs(
+        torch.from_numpy(episodes.state[episodes.step_of[g]]),
+        torch.from_numpy(episodes.chunk(g)),
+        [texts[number] for number in episodes.episode_of[g]],
+    )
+
+
 def clip(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> tuple[Tensor, Tensor, Told]:
     """Context and future frames of chunks that start at frames g, and what the dynamics are told of the chunks."""
     contract = episodes.contract
     return (
         torch.from_numpy(episodes.context(g, contract.context_frames)),
         torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]),
-        inputs(
-            torch.from_numpy(episodes.state[episodes.step_of[g]]),
-            torch.from_numpy(episodes.chunk(g)),
-            [episodes.episodes[number].instruction for number in episodes.episode_of[g]],
-        ),
+        told_of(episodes, g, inputs),
     )
 
 

@@ -12,20 +12,13 @@ from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.flow_matching import seeded_noise
 from rise_worldmodel.metrics import moving_mask
 from rise_worldmodel.optical_flow import optical_flow
+from rise_worldmodel.told import Told
 from rise_worldmodel.video_scores import PublishedMetrics, Truth, VideoScores, each_view
 
 CANDIDATES = ("psnr", "psnr_copy_last", "psnr_shuffled_actions", "codec_psnr")
 """How the PSNR of imagination and of its bounds is called; other metrics follow, with the same affixes."""
 AFFIXES = {"psnr": "{}", "psnr_copy_last": "{}_copy_last", "psnr_shuffled_actions": "{}_shuffled_actions",
     "codec_psnr": "codec_{}"}  # fmt: skip
-
-
-class Conditions(NamedTuple):
-    """What B imaginations are told: see `MultiViewDynamics.loss`."""
-
-    actions: Tensor
-    state: Tensor | None
-    maps: Tensor | None = None
 
 
 class Portion(NamedTuple):
@@ -39,8 +32,8 @@ class Portion(NamedTuple):
 
     context: Tensor
     future: Tensor
-    told: Conditions
-    other: Conditions
+    told: Told
+    other: Told
     seeds: list[int]
 
 
@@ -99,8 +92,8 @@ def dynamics_report(
     order = torch.arange(len(context))
     seeds = torch.randint(0, 2**62, (len(context),), generator=torch.Generator().manual_seed(seed)).tolist()
 
-    def told(rows: Tensor) -> Conditions:
-        return Conditions(actions[rows], *(None if part is None else part[rows] for part in (state, maps)))
+    def told(rows: Tensor) -> Told:
+        return Told(actions[rows], *(None if part is None else part[rows] for part in (state, maps)))
 
     def portions() -> Iterator[Portion]:
         for rows, others in zip(order.split(micro_batch), order.roll(1).split(micro_batch), strict=True):
@@ -109,7 +102,7 @@ def dynamics_report(
     return score_portions(model, portions(), steps=steps, flow=flow, published=published)
 
 
-def _imagine(model: MultiViewDynamics, context: Tensor, told: Conditions, steps: int, noise: Tensor) -> Tensor:
+def _imagine(model: MultiViewDynamics, context: Tensor, told: Told, steps: int, noise: Tensor) -> Tensor:
     return model.sample(context, told.actions, told.state, steps=steps, maps=told.maps, noise=noise).cpu()
 
 

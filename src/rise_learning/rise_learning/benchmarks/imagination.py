@@ -9,10 +9,10 @@ import torch
 
 from rise_learning.benchmarks.measure import Measurement, race
 from rise_learning.benchmarks.workload import Workload
-from rise_learning.data.dynamics_inputs import Told
 from rise_learning.train_dynamics import clip, complete_chunks, new_dynamics
 from rise_worldmodel.config import tiny_dynamics, tiny_value
 from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.told import Told
 from rise_worldmodel.value import ValueModel
 from rise_worldmodel.world_model import CompositionalWorldModel
 
@@ -34,7 +34,8 @@ class ImaginationBench:
         self.model = CompositionalWorldModel(dynamics, value, steps=workload.preset.self_improvement.dynamics_steps)
         g = np.random.default_rng(0).choice(complete_chunks(episodes), CHUNKS)
         self.context, _, self.told = clip(episodes, g, inputs)
-        self.texts = [episodes.instructions[number] for number in episodes.episode_of[g]]
+        texts = episodes.instructions
+        self.texts = [texts[number] for number in episodes.episode_of[g]]
 
     def imagine(self, count: int, steps: int) -> None:
         """The first `count` chunks in one batch, frames and values."""

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,21 +19,10 @@ from rise_robot.core.tracking import JointTracking
 from rise_robot.sim.control_maps import ControlMapRenderer
 from rise_worldmodel.config import DynamicsConfig
 from rise_worldmodel.text import instruction_numbers
+from rise_worldmodel.told import Told
 
 NORMALIZER_KEY, TRACKING_KEY = "normalizer", "tracking"
 """In the metadata of a dynamics checkpoint."""
-
-
-class Told(NamedTuple):
-    """Of B imaginations: normalised `actions` (B, K, A) and `state` (B, A), uint8 `maps` (B, G + 1, V, h, w, 3).
-
-    Dynamics that read the instruction are given its numbers (B, L) as `actions`; those that go without the joint state
-    are given none.
-    """
-
-    actions: Tensor
-    state: Tensor | None
-    maps: Tensor | None
 
 
 @dataclass

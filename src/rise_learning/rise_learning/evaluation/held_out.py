@@ -45,11 +45,11 @@ class HeldOutChunks:
 
     def starts(self, rows: np.ndarray) -> tuple[Starts, torch.Tensor, torch.Tensor]:
         """Of some of the chunks: states, (B, K, A) commands, (B, F, V, h, w, 3) frames that were recorded."""
-        episodes, g = self.episodes, self.frames[rows]
+        episodes, g, texts = self.episodes, self.frames[rows], self.episodes.instructions
         starts = Starts(
             torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
             torch.from_numpy(episodes.state[episodes.step_of[g]]),
-            [episodes.instructions[number] for number in episodes.episode_of[g]],
+            [texts[number] for number in episodes.episode_of[g]],
         )
         future = episodes.frames[episodes.future_index(g, episodes.contract.frames_per_chunk)]
         return starts, torch.from_numpy(episodes.chunk(g)), torch.from_numpy(future)

@@ -13,10 +13,10 @@ from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.evaluation.statistics import auc
 from rise_learning.policy.checkpoint import TrainedPolicy
 from rise_learning.policy.flow_policy import PolicyInput
-from rise_learning.train_dynamics import clip
+from rise_learning.train_dynamics import clip, told_of
 from rise_learning.training.world_model_io import value_of_frames
 from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.dynamics_report import Conditions, Portion, score_portions
+from rise_worldmodel.dynamics_report import Portion, score_portions
 from rise_worldmodel.value import ValueFunction
 from rise_worldmodel.video_scores import PublishedMetrics
 
@@ -94,8 +94,8 @@ def chunk_figures(
     def portions() -> Iterator[Portion]:
         for rows in np.array_split(np.arange(len(g)), -(-len(g) // PORTION)):
             context, future, told = clip(episodes, g[rows], inputs)
-            other = clip(episodes, others[rows], inputs)[2]
-            yield Portion(context, future, Conditions(*told), Conditions(*other), [seeds[row] for row in rows])
+            other = told_of(episodes, others[rows], inputs)
+            yield Portion(context, future, told, other, [seeds[row] for row in rows])
 
     return score_portions(model, portions(), steps=steps, flow=flow, published=published)
 

@@ -92,10 +92,9 @@ class PolicyNode:
 
     def run(self, stop: threading.Event) -> None:
         if self._autostart:
-            self.node.trigger_configure()
+            self.node.bring_up()
             if self._fault:
                 raise RiseLearningError(self._fault)
-            self.node.trigger_activate()
         while not stop.is_set():
             inputs, policy = self._inputs, self._policy
             if inputs is None or policy is None:

@@ -81,9 +81,8 @@ class Explorer:
         return torch.from_numpy(np.stack(moved).astype(np.float32))
 
     def _early_or_late(self, chunks: Tensor, state: Tensor, rng: np.random.Generator, arms: int) -> Tensor:
-        shift = rng.uniform(-self.time_shift, self.time_shift, (len(chunks), arms)) * rng.integers(
-            2, size=(len(chunks), arms)
-        )
+        each = len(chunks), arms
+        shift = rng.uniform(-self.time_shift, self.time_shift, each) * rng.integers(2, size=each)
         shifts = torch.from_numpy(shift.astype(np.float32))
         for arm in range(arms):
             own = slice(arm * JOINTS_PER_ARM, (arm + 1) * JOINTS_PER_ARM)

@@ -160,8 +160,8 @@ class SimulatedWorldModel:
     def _replay(self, g: int, chunks: np.ndarray) -> Replay:
         number = int(self.episodes.episode_of[g])
         episode = self.episodes.episodes[number]
-        step = (g - int(self.episodes.first_frame[number])) * self.episodes.contract.actions_per_frame
-        frame, last = step // self.episodes.contract.actions_per_frame, len(episode.frames) - 1
+        frame, last = g - int(self.episodes.first_frame[number]), len(episode.frames) - 1
+        step = frame * self.episodes.contract.actions_per_frame
         events = tuple(name for at, name, _ in episode.events if at <= frame and at < last)  # the last has later ones
         return Replay(
             episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], events, chunks

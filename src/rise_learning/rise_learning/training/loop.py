@@ -193,10 +193,7 @@ class Trainer:
         }
         if not distributed.is_main():
             return
-        sections = {
-            **sections,
-            **{_extra(rank): tensors for rank, tensors in enumerate(extra)},
-        }
+        sections |= {_extra(rank): tensors for rank, tensors in enumerate(extra)}
         meta = {"fingerprint": self.fingerprint, "processes": distributed.world().size}
         save_checkpoint(self.run_directory.checkpoints, self.step, sections, meta)
 

@@ -59,8 +59,8 @@ class CamerasNode:
         node.create_timer(1.0, self._diagnose)
 
     def run(self, stop: threading.Event) -> None:
-        if self._autostart and self.node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.node.trigger_activate()
+        if self._autostart:
+            self.node.bring_up()
         if self._failure is not None:
             raise self._failure
         runtime.wait(stop)

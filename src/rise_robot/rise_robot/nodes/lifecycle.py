@@ -27,6 +27,11 @@ class RefusingLifecycleNode(LifecycleNode):
             response.success = False
             return response
 
+    def bring_up(self) -> bool:
+        """Configure and activate, as a manager would; whether both succeeded."""
+        triggers = (self.trigger_configure, self.trigger_activate)
+        return all(trigger() == TransitionCallbackReturn.SUCCESS for trigger in triggers)
+
 
 class ManagedNode(RefusingLifecycleNode):
     """Transitions are carried out by a function of their name; shutdown is deactivate and cleanup.

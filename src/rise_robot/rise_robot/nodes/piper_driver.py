@@ -72,8 +72,8 @@ class PiperDriverNode:
 
     def run(self, stop: threading.Event) -> None:
         self._stop = stop
-        if self._parameters.autostart:
-            self._start()
+        if self._parameters.autostart and not self.node.bring_up():
+            raise HardwareError(f"not started: {self._said}")
         while not stop.wait(WAKE_S):
             if self._reader is not None and self._reader.failure is not None:
                 raise self._reader.failure
@@ -99,11 +99,6 @@ class PiperDriverNode:
             robot.park()
         except HardwareError as error:
             self.node.get_logger().error(f"not parked: {error}")
-
-    def _start(self) -> None:
-        for trigger in (self.node.trigger_configure, self.node.trigger_activate):
-            if trigger() != TransitionCallbackReturn.SUCCESS:
-                raise HardwareError(f"not started: {self._said}")
 
     def _transition(self, name: str) -> TransitionCallbackReturn:
         """Carry out a lifecycle transition; a RiseRobotError fails it."""

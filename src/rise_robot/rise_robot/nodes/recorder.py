@@ -61,8 +61,8 @@ class RecorderNode:
         node.create_timer(1.0, self._diagnose)
 
     def run(self, stop: threading.Event) -> None:
-        if self._autostart and self.node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.node.trigger_activate()
+        if self._autostart:
+            self.node.bring_up()
         while not stop.wait(PUMP_S) and self._failure is None:
             self._pump()
             if self._marks:

@@ -84,10 +84,8 @@ class TrajectoryControllerNode:
             self._setpoint = node.create_publisher(JointState, "joint_setpoint", profile)
 
     def run(self, stop: threading.Event) -> None:
-        if self._parameters.autostart:
-            for trigger in (self.node.trigger_configure, self.node.trigger_activate):
-                if trigger() != TransitionCallbackReturn.SUCCESS:
-                    raise LaunchError("the trajectory controller was not started")
+        if self._parameters.autostart and not self.node.bring_up():
+            raise LaunchError("the trajectory controller was not started")
         while not stop.wait(WAKE_S):
             for loop in self._loops:
                 if loop.failure is not None:

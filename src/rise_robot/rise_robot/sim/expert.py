@@ -15,7 +15,7 @@ from rise_robot.core.errors import SimulationError
 from rise_robot.sim.brick_cell import BrickInfo
 from rise_robot.sim.cell import ARM_SIDE, ARMS, HOME
 from rise_robot.sim.corruption import Attempt, Corruption, draw_attempt
-from rise_robot.sim.ik import solve_ik
+from rise_robot.sim.ik import solve_ik, working_seed
 from rise_robot.sim.motion import JointReference, smooth_noise
 from rise_robot.sim.robot import SimulatedRobot
 from rise_robot.sim.scene import BELT_TOP, LANE_Y, bin_centre
@@ -132,7 +132,7 @@ class BrickSortingExpert:
                 self.robot.kinematics,
                 target - base,
                 self._rotation,
-                self._working_seed(plan.reference.position),
+                working_seed(plan.reference.position),
                 self._lower[7 * n : 7 * n + 6],
                 self._upper[7 * n : 7 * n + 6],
             )
@@ -141,11 +141,6 @@ class BrickSortingExpert:
         step = GRIPPER_SPEED * self.robot.contract.control_period_s
         opening = plan.opening + float(np.clip((CLOSED if closed else OPEN) - plan.opening, -step, step))
         return replace(plan, reference=reference, opening=opening)
-
-    @staticmethod
-    def _working_seed(reference: np.ndarray) -> np.ndarray:
-        """Near the folded start pose the solver begins from a working pose, so that it never folds the wrong way."""
-        return reference if reference[1] > 0.9 else np.array([reference[0], 1.6, -1.1, 0.0, 0.65, 0.0])
 
     def _next_phase(self, arm: str, plan: ArmPlan, bricks: list[BrickInfo]) -> ArmPlan:
         tool = self.robot.tool_position(arm)

@@ -6,6 +6,14 @@ import numpy as np
 
 from rise_robot.sim.kinematics import PiperKinematics, cross
 
+WORKING = np.array([0.0, 1.6, -1.1, 0.0, 0.65, 0.0])
+"""rad; a pose over the table, from which the solver never folds an arm the wrong way."""
+
+
+def working_seed(reference: np.ndarray) -> np.ndarray:
+    """(6,) rad to begin from: `reference`, or WORKING about the same first joint where that is folded."""
+    return reference if reference[1] > 0.9 else np.array([reference[0], *WORKING[1:]])
+
 
 def rotation_error(target: np.ndarray, current: np.ndarray) -> np.ndarray:
     """(3,) rotation vector (rad, base frame) that turns `current` (3, 3) towards `target` (3, 3).

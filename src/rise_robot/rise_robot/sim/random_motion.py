@@ -8,7 +8,7 @@ import numpy as np
 
 from rise_robot.sim.cell import ARM_SIDE, ARMS
 from rise_robot.sim.expert import GRIPPER_SPEED, OPEN, tool_rotation
-from rise_robot.sim.ik import solve_ik
+from rise_robot.sim.ik import WORKING, solve_ik
 from rise_robot.sim.motion import JointReference
 from rise_robot.sim.robot import SimulatedRobot
 
@@ -16,8 +16,6 @@ REACH = (np.array([0.20, 0.02, 0.05]), np.array([0.46, 0.22, 0.22]))
 """m, corners of the box of tool targets: forwards, outwards on the arm's own side, up."""
 HOLD_S = (0.3, 1.8)
 """How long a target stands, lowest and highest."""
-SEED = np.array([0.0, 1.6, -1.1, 0.0, 0.65, 0.0])
-"""rad; a working pose, from which inverse kinematics begins."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class RandomMotion:
             self.robot.kinematics,
             target - self.robot.arm_base(arm),
             tool_rotation(),
-            SEED,
+            WORKING,
             self._lower[n : n + 6],
             self._upper[n : n + 6],
         )

@@ -15,7 +15,7 @@ import numpy as np
 from rise_robot.core.errors import SimulationError
 from rise_robot.sim.cell import ARMS, HOME
 from rise_robot.sim.corruption import Mishap
-from rise_robot.sim.ik import solve_ik
+from rise_robot.sim.ik import solve_ik, working_seed
 from rise_robot.sim.motion import JointReference, smooth_noise
 from rise_robot.sim.robot import SimulatedRobot
 
@@ -254,13 +254,11 @@ class ScriptedExpert:
 
     def _solve(self, arm: str, target: Waypoint, reference: np.ndarray) -> np.ndarray:
         n = 7 * ARMS.index(arm)
-        # Near the folded start pose the solver begins from a working pose, so that it never folds the wrong way.
-        seed = reference if reference[1] > 0.9 else np.array([reference[0], 1.6, -1.1, 0.0, 0.65, 0.0])
         return solve_ik(
             self.robot.kinematics,
             np.array(target.position) - self.robot.arm_base(arm),
             tool_rotation(target.tilt, target.yaw),
-            seed,
+            working_seed(reference),
             self._lower[n : n + 6],
             self._upper[n : n + 6],
         )

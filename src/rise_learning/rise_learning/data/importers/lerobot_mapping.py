@@ -24,8 +24,8 @@ import numpy as np
 import yaml
 
 from rise_learning.errors import ConfigError
-from rise_robot.bag.episode import OUTCOMES, Outcome
 from rise_robot.core.contract import Contract
+from rise_robot.core.episodes import OUTCOMES, Outcome
 
 STATE, ACTION, IMAGES = "observation.state", "action", "observation.images."
 
