@@ -194,6 +194,15 @@ class SelfImprovement:
     anchored: bool = False
     """Chunks are proposed by the policy that the run began with, not by its EMA (beyond the paper). What explored
     chunks are chosen for, such as a little haste, then does not add up from rollout to rollout."""
+    guided_chunks: int = 0
+    """Above 0 imagined episodes of so many chunks are led by what the world model says of `candidates` at every choice,
+    and those that end well are learned from like recorded ones (beyond the paper; rl/imagined_episodes.py)."""
+    replan_steps: int = 10
+    """With guided_chunks: control steps that are played of a chunk before the next one is chosen."""
+    minimum_value: float = 0.95
+    """With guided_chunks: V at the end of an imagined episode that ended well."""
+    start_frames: int = 0
+    """Only the first so many frames of an episode are states to imagine from; 0 takes all of them."""
     rollout_every: int = 4
     """Training steps between two rollout stages."""
     buffer_size: int = 4096

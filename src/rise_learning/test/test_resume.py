@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from synthetic import make_set, small_policy_config
+from test_imagined_episodes import Perfect
 from test_label_path import BINS, JudgeAlike
 
 from rise_learning.errors import CheckpointError
@@ -36,10 +37,10 @@ def policy_trainer(path, config=CONFIG, die_at=None, fingerprint=None):
     return Trainer(policy, loss, config, RunDirectory(path), fingerprint=fingerprint or {})
 
 
-def improvement_trainer(path, die_at=None):
+def improvement_trainer(path, die_at=None, world_model=None, **settings):
     policy = new_policy(small_policy_config(EPISODES.contract), SAMPLES, 0)
-    settings = SelfImprovement(loop=CONFIG, starts_per_rollout=3, rollout_every=2, buffer_size=10)
-    loop = SelfImprovementLoop(policy, JudgeAlike(), SAMPLES, BINS, settings, seed=0)
+    settings = SelfImprovement(loop=CONFIG, starts_per_rollout=3, rollout_every=2, buffer_size=10, **settings)
+    loop = SelfImprovementLoop(policy, world_model or JudgeAlike(), SAMPLES, BINS, settings, seed=0)
 
     def loss(step):
         if step == die_at:
@@ -55,13 +56,17 @@ def improvement_trainer(path, die_at=None):
     return trainer
 
 
+def guided_trainer(path, die_at=None):
+    return improvement_trainer(path, die_at, Perfect(), guided_chunks=2, replan_steps=4, candidates=3)
+
+
 def assert_same(first, second):
     for ours, theirs in ((first.module, second.module), (first.ema.module, second.ema.module)):
         for name, tensor in ours.state_dict().items():
             assert torch.equal(tensor, theirs.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("make", [policy_trainer, improvement_trainer])
+@pytest.mark.parametrize("make", [policy_trainer, improvement_trainer, guided_trainer])
 @pytest.mark.parametrize("die_at", [2, 3])
 def test_killed_and_resumed_equals_straight(tmp_path, make, die_at):
     straight = make(tmp_path / "straight")

@@ -71,6 +71,36 @@ def test_progress_tells_going_on_from_standing_still(episodes: EpisodeSet) -> No
     assert (found.advantage[::2] > found.advantage[1::2] + 0.02).all()
 
 
+def test_where_commands_lead_is_gone_on_from(episodes: EpisodeSet) -> None:
+    """Ten recorded commands later the simulator is where the recording is, sees it, and judges what follows alike."""
+    model = SimulatedWorldModel(episodes, ONE, workers=1)
+    g = episodes.first_frame + 20
+    later = g + 10 // TINY.actions_per_frame
+    starts = starts_at(episodes, g)
+    commands = torch.from_numpy(episodes.chunk(g)[:, :10])
+    travelled = model.advance(starts, commands, torch.empty(0))
+    recorded = episodes.frames[episodes.future_index(g, 10 // TINY.actions_per_frame)]
+    assert np.abs(travelled.frames.numpy().astype(int) - recorded).mean() < 0.3
+    assert travelled.states[:, -1].numpy() == pytest.approx(episodes.state[episodes.step_of[later]], abs=1e-4)
+    chunks = torch.from_numpy(episodes.chunk(later))
+    there = model.imagine(dataclasses.replace(starts, played=commands), chunks, 0)
+    then = model.imagine(starts_at(episodes, later), chunks, 0)
+    assert there.rise == pytest.approx(then.rise, abs=1e-3)
+    assert there.value_now == pytest.approx(then.value_now, abs=1e-3)
+    before = model.imagine(starts, commands, 0)
+    assert there.value_now == pytest.approx(before.value_now + before.rise[:, -1], abs=1e-3)
+
+
+def test_one_state_with_other_commands_behind_it_is_another(episodes: EpisodeSet) -> None:
+    model = SimulatedWorldModel(episodes, ONE, workers=1)
+    g = np.repeat(episodes.first_frame[:1] + 25, 2)
+    starts, chunks = starts_at(episodes, g), torch.from_numpy(episodes.chunk(g))
+    held = torch.from_numpy(episodes.state[episodes.step_of[g]])[:, None].repeat(1, 20, 1)
+    played = torch.stack([chunks[0, :20], held[1]])
+    ahead, behind = model.imagine(dataclasses.replace(starts, played=played), chunks, 0).value_now
+    assert ahead > behind + 0.01
+
+
 def test_what_cannot_be_replayed_is_refused(episodes: EpisodeSet) -> None:
     g = np.array([30])
     chunks = torch.from_numpy(episodes.chunk(g))

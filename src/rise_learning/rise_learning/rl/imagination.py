@@ -23,11 +23,13 @@ class Imagined:
         frames: (B, F, V, h, w, 3) uint8 predicted frames.
         rise: (B, F') V of the frames that were judged, minus V now.
         trust: (B,) in (0, 1] how far each may be trusted; None: as far as anything.
+        value_now: (B,) V now; None where nobody said.
     """
 
     frames: Tensor
     rise: np.ndarray
     trust: np.ndarray | None = None
+    value_now: np.ndarray | None = None
 
     @property
     def advantage(self) -> np.ndarray:
@@ -41,12 +43,32 @@ class Imagined:
         """
         return self.rise[:, -last:].mean(1)
 
+    def select(self, rows: np.ndarray) -> Imagined:
+        """What is said of the chunks `rows` (M,)."""
+        trust = None if self.trust is None else self.trust[rows]
+        return Imagined(
+            self.frames[rows], self.rise[rows], trust, None if self.value_now is None else self.value_now[rows]
+        )
+
+
+@dataclass(frozen=True)
+class Travelled:
+    """What commands have led to: (B, n, V, h, w, 3) uint8 frames, one every `actions_per_frame` commands, and the joint
+    positions (B, n, A) at them, rad and m."""
+
+    frames: Tensor
+    states: Tensor
+
 
 class WorldModel(Protocol):
     """Predicts and judges chunks; states and chunks are in rad and m."""
 
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
         """What (B, K, A) chunks lead to from B states."""
+        ...
+
+    def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
+        """Where the first (B, T, A) commands of chunks lead, of which (B, F, V, h, w, 3) frames were imagined."""
         ...
 
 
@@ -58,12 +80,28 @@ class Starts:
         context: (B, C, V, h, w, 3) uint8, oldest first, the last one is now.
         state: (B, A) float32, rad and m.
         origin: (B,) global numbers of the recorded frames; None for imagined ones.
+        played: (B, T, A) commands that lead from there to the states; None for none.
     """
 
     context: Tensor
     state: Tensor
     instructions: list[str]
     origin: np.ndarray | None = None
+    played: Tensor | None = None
+
+    def split(self, size: int) -> list[Starts]:
+        """Parts of at most `size` states."""
+        rows = [slice(first, first + size) for first in range(0, len(self.state), size)]
+        return [
+            Starts(
+                self.context[part],
+                self.state[part],
+                self.instructions[part],
+                None if self.origin is None else self.origin[part],
+                None if self.played is None else self.played[part],
+            )
+            for part in rows
+        ]
 
     def repeat(self, times: int) -> Starts:
         """Every state `times` times, copies side by side."""
@@ -72,6 +110,7 @@ class Starts:
             self.state.repeat_interleave(times, 0),
             [text for text in self.instructions for _ in range(times)],
             None if self.origin is None else np.repeat(self.origin, times),
+            None if self.played is None else self.played.repeat_interleave(times, 0),
         )
 
 

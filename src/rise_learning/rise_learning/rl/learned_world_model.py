@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rise_learning.rl.imagination import Imagined, Starts
+from rise_learning.rl.imagination import Imagined, Starts, Travelled
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 from rise_robot.core.contract import Contract
 from rise_worldmodel.trust import TrustConfig
@@ -32,6 +32,7 @@ class LearnedWorldModel:
             steps=dynamics_steps,
             trust=trust,
         )
+        self.actions_per_frame = contract.actions_per_frame
         self.inputs = load_inputs(run / "dynamics", contract, self.model.dynamics.config)
 
     def to(self, device: torch.device) -> LearnedWorldModel:
@@ -58,9 +59,15 @@ class LearnedWorldModel:
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
         found = self.predict(starts, chunks, seed)
         trust = None if found.trust is None else found.trust.float().numpy()
-        return Imagined(found.frames, (found.values - found.value_now[:, None]).float().numpy(), trust)
+        rise = (found.values - found.value_now[:, None]).float().numpy()
+        return Imagined(found.frames, rise, trust, found.value_now.float().numpy())
+
+    def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
+        """The imagined frames; joints are where they were commanded."""
+        states = commands[:, self.actions_per_frame - 1 :: self.actions_per_frame]
+        return Travelled(frames[:, : states.shape[1]], states)
 
     def judge(self, now: Tensor, frames: Tensor, instructions: list[str]) -> Imagined:
         """What V says of frames (B, F, V, h, w, 3) that really followed those (B, V, h, w, 3) of now, uint8."""
         values = self.model.values_of(torch.cat([now[:, None], frames], dim=1), instructions)
-        return Imagined(frames, (values[:, 1:] - values[:, :1]).float().numpy())
+        return Imagined(frames, (values[:, 1:] - values[:, :1]).float().numpy(), value_now=values[:, 0].float().numpy())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
@@ -17,6 +18,7 @@ from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
+from rise_learning.rl.imagined_episodes import Guidance, imagined_episodes
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
@@ -24,6 +26,8 @@ from rise_robot.core.tool_shift import ToolShift
 
 ROLLOUT_STREAM = 1_000_003
 """Keeps random numbers of rollouts apart from those of batches."""
+EPISODES_AT_ONCE = 16
+"""Imagined episodes that are led together; what bounds the memory."""
 
 
 @dataclass
@@ -33,6 +37,8 @@ class Statistics:
     imagined: int = 0
     distrusted: int = 0
     clipped: int = 0
+    episodes: int = 0
+    episodes_ended_well: int = 0
     online: int = 0
     offline: int = 0
     bins: list[int] = field(default_factory=list)
@@ -68,7 +74,7 @@ class SelfImprovementLoop:
         return imagined_rollout(
             self.rollout_policy.eval(),
             self.world_model,
-            offline_starts(self.offline.episodes, rng, states),
+            offline_starts(self.offline.episodes, rng, states, settings.start_frames),
             top_bin=self.bins.top,
             candidates=settings.candidates,
             chunks_per_start=settings.chunks_per_start,
@@ -82,6 +88,9 @@ class SelfImprovementLoop:
     def before_step(self, step: int) -> None:
         """Rollout stage: every `rollout_every` steps."""
         if step % self.settings.rollout_every:
+            return
+        if self.settings.guided_chunks:
+            self._imagine_episodes(step)
             return
         samples = self.imagine(step, self.settings.starts_per_rollout)
         earned = self.bins(samples.advantage)
@@ -100,6 +109,36 @@ class SelfImprovementLoop:
         self.statistics.clipped += self.bins.clipped(samples.advantage)
         counts = np.bincount(earned, minlength=self.bins.count + 1)[1:]
         self.statistics.bins = [total + int(count) for total, count in zip(self.statistics.bins, counts, strict=True)]
+
+    def _imagine_episodes(self, step: int) -> None:
+        """Lead imagined episodes from offline states, and keep the samples of those that end well.
+
+        Raises:
+            ConfigError: the first rollout leaves nothing to learn from.
+        """
+        settings, rng = self.settings, step_rng(self.seed + ROLLOUT_STREAM, step)
+        guidance = Guidance(
+            settings.guided_chunks, settings.replan_steps, settings.candidates, settings.judged_frames,
+            minimum_value=settings.minimum_value,
+        )  # fmt: skip
+        starts = offline_starts(self.offline.episodes, rng, settings.starts_per_rollout, settings.start_frames)
+        for part in tqdm(starts.split(EPISODES_AT_ONCE), "imagined episodes", leave=False, unit_scale=EPISODES_AT_ONCE):
+            found = imagined_episodes(
+                self.rollout_policy.eval(), self.world_model, part, guidance,
+                explore=self.explore, top_bin=self.bins.top, flow_steps=settings.flow_steps, rng=rng,
+            )  # fmt: skip
+            trusted = found.samples.trust >= settings.minimum_trust
+            samples = found.samples.select(np.flatnonzero(trusted))
+            self.statistics.distrusted += int((~trusted).sum())
+            self.buffer.add(samples, np.full(len(samples.group), self.bins.top))
+            self.statistics.imagined += len(part.state) * settings.guided_chunks * settings.candidates
+            self.statistics.episodes += len(part.state)
+            self.statistics.episodes_ended_well += found.ended_well
+        if not len(self.buffer):
+            raise ConfigError(
+                f"none of {len(starts.state)} imagined episodes reaches a value of {settings.minimum_value:g} within "
+                f"{settings.guided_chunks} chunks of {settings.replan_steps} steps; lower it, or imagine longer"
+            )
 
     def _trusted(self, samples: OnlineSamples, kept: np.ndarray) -> np.ndarray:
         """Those of `kept` whose imagination reaches the minimum trust; the others are counted.
@@ -142,6 +181,8 @@ class SelfImprovementLoop:
             "online_bin_mean": inputs.bins[offline_count:].float().mean(),
             "imagined": torch.tensor(float(self.statistics.imagined)),
             "distrusted": torch.tensor(float(self.statistics.distrusted)),
+            "episodes": torch.tensor(float(self.statistics.episodes)),
+            "episodes_ended_well": torch.tensor(float(self.statistics.episodes_ended_well)),
         }
 
     def state(self) -> dict[str, Tensor]:
@@ -155,10 +196,11 @@ class SelfImprovementLoop:
             self.statistics = Statistics(**json.loads(bytes(state["statistics"].tolist())))
 
 
-def offline_starts(episodes: EpisodeSet, rng: np.random.Generator, count: int) -> Starts:
-    """States drawn from the offline data, those at which at least one frame follows."""
-    everything = np.flatnonzero(episodes.frames_left(np.arange(len(episodes))) > 0)
-    g = rng.choice(everything, count)
+def offline_starts(episodes: EpisodeSet, rng: np.random.Generator, count: int, first_frames: int = 0) -> Starts:
+    """States drawn from the offline data, those at which at least one frame follows; `first_frames` of an episode."""
+    everything = np.arange(len(episodes))
+    within = everything - episodes.first_frame[episodes.episode_of] < (first_frames or np.inf)
+    g = rng.choice(everything[(episodes.frames_left(everything) > 0) & within], count)
     texts = episodes.instructions
     return Starts(
         torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from torch import Tensor
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import policy_frames
 from rise_learning.errors import DataError
-from rise_learning.rl.imagination import Imagined, Starts
+from rise_learning.rl.imagination import Imagined, Starts, Travelled
 from rise_robot.core.contract import Contract
 from rise_robot.sim.robot import RobotState, SimulatedRobot
 from rise_robot.sim.tasks import TaskSetting
@@ -31,13 +33,15 @@ Judge = Callable[[Tensor, Tensor, list[str]], Imagined]
 
 @dataclass(frozen=True)
 class Replay:
-    """Chunks from one recorded state.
+    """Chunks from one recorded state, or from where commands have led from there.
 
     Attributes:
         states: (t + 1, A) recorded joint positions from the first one to the state.
         commands: (t, A) the commands between them.
         events: names of the rubric events that were recorded until then.
         chunks: (N, K, A).
+        played: (T, A) commands since the recorded state.
+        render: whether frames are wanted.
     """
 
     episode_id: str
@@ -46,14 +50,19 @@ class Replay:
     commands: np.ndarray
     events: tuple[str, ...]
     chunks: np.ndarray
+    played: np.ndarray
+    render: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of N chunks: (N, F) the simulator's progress minus that now; (N, F, V, h, w, 3) true frames, F = 0 unasked."""
+    """Of N chunks: the simulator's progress now and (N, F) what it rises by; (N, F, V, h, w, 3) true frames, V = 0
+    unasked; (N, F, A) joint positions."""
 
+    progress: float
     rise: np.ndarray
     frames: np.ndarray
+    states: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -63,20 +72,22 @@ class ReplayWorker:
     contract: Contract
     task: TaskSetting
     image_size: tuple[int, int]
-    render: bool
 
     def __call__(self, replay: Replay) -> Outcome:
         robot = _robot(self.contract, self.task)
         saved = self._restore(robot, replay)
         before = robot.progress()
-        rises: list[np.ndarray] = []
+        progress: list[list[float]] = []
         frames: list[np.ndarray] = []
+        states: list[np.ndarray] = []
         for chunk in replay.chunks:
             robot.set_state(saved)
-            progress, seen = play(robot, chunk, self._look if self.render else None)
-            rises.append(np.array(progress, np.float32) - np.float32(before))
-            frames.append(np.stack(seen) if seen else self._nothing)
-        return Outcome(np.stack(rises), np.stack(frames))
+            rise, seen = play(robot, chunk, partial(self._look, render=replay.render))
+            progress.append(rise)
+            frames.append(np.stack([frame for frame, _ in seen]))
+            states.append(np.stack([joints for _, joints in seen]))
+        rises = np.array(progress, np.float32) - np.float32(before)
+        return Outcome(before, rises, np.stack(frames), np.stack(states))
 
     def _restore(self, robot: SimulatedRobot, replay: Replay) -> RobotState:
         """Raises DataError where the recording is not an episode of this simulator and task."""
@@ -95,20 +106,25 @@ class ReplayWorker:
                 f"episode {replay.episode_id} of {self.task.name} cannot be replayed: {strayed}. The simulator as "
                 "world model needs bags of rise_robot.collect or evaluate --record, and their --level and --bricks"
             )
+        for command in replay.played:
+            if robot.outcome == "running":
+                robot.step(command)
         return robot.get_state()
 
-    def _look(self, robot: SimulatedRobot) -> np.ndarray:
-        """(V, h, w, 3) uint8."""
-        return policy_frames(robot.render(), self.contract, self.image_size)
+    def _look(self, robot: SimulatedRobot, render: bool) -> tuple[np.ndarray, np.ndarray]:
+        """(V, h, w, 3) uint8, V = 0 unasked, and (A,)."""
+        joints = robot.joint_positions.copy()
+        if not render:
+            return np.empty((0, *self.image_size, 3), np.uint8), joints
+        return policy_frames(robot.render(), self.contract, self.image_size), joints
 
-    @property
-    def _nothing(self) -> np.ndarray:
-        return np.empty((0, len(self.contract.cameras), *self.image_size, 3), np.uint8)
+
+Seen = TypeVar("Seen")
 
 
 def play(
-    robot: SimulatedRobot, chunk: np.ndarray, look: Callable[[SimulatedRobot], np.ndarray] | None = None
-) -> tuple[list[float], list[np.ndarray]]:
+    robot: SimulatedRobot, chunk: np.ndarray, look: Callable[[SimulatedRobot], Seen] | None = None
+) -> tuple[list[float], list[Seen]]:
     """Execute a chunk (K, A) from the robot's present state.
 
     Returns:
@@ -116,7 +132,7 @@ def play(
         at the end of an episode stand for what follows it.
     """
     progress: list[float] = []
-    seen: list[np.ndarray] = []
+    seen: list[Seen] = []
     for step, command in enumerate(chunk, start=1):
         running = robot.outcome == "running"
         if running:
@@ -129,7 +145,7 @@ def play(
 
 
 class SimulatedWorldModel:
-    """Drop-in for `LearnedWorldModel` in the loop; one chunk per start state, for imagined ones cannot be replayed.
+    """Drop-in for `LearnedWorldModel` in the loop; it goes on from recorded states and from what was played there.
 
     Args:
         episodes: the offline data; a start's `origin` counts its frames.
@@ -141,31 +157,51 @@ class SimulatedWorldModel:
     ) -> None:
         self.episodes, self.judge = episodes, judge
         size = episodes.frames.shape[2], episodes.frames.shape[3]
-        self._work = ReplayWorker(episodes.contract, task, size, render=judge is not None)
+        self._work = ReplayWorker(episodes.contract, task, size)
         self._pool = ProcessPoolExecutor(workers) if workers > 1 else None
 
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
         """Raises DataError for starts that were not recorded, or cannot be replayed."""
-        if starts.origin is None:
-            raise DataError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
-        groups = np.flatnonzero(np.diff(starts.origin, prepend=-1))  # candidates of one state lie side by side
-        parts = np.split(chunks.numpy(), groups[1:])
-        jobs = [self._replay(int(starts.origin[first]), part) for first, part in zip(groups, parts, strict=True)]
-        found = list(self._pool.map(self._work, jobs) if self._pool else map(self._work, jobs))
+        found = self._replay(starts, chunks, render=self.judge is not None)
         frames = torch.from_numpy(np.concatenate([outcome.frames for outcome in found]))
         if self.judge is not None:
             return self.judge(starts.context[:, -1], frames, starts.instructions)
-        return Imagined(frames, np.concatenate([outcome.rise for outcome in found]))
+        now = np.concatenate([np.full(len(outcome.rise), outcome.progress, np.float32) for outcome in found])
+        return Imagined(frames, np.concatenate([outcome.rise for outcome in found]), value_now=now)
 
-    def _replay(self, g: int, chunks: np.ndarray) -> Replay:
+    def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
+        """What the simulator's cameras and encoders see on the way; `frames` are not needed."""
+        found = self._replay(starts, commands, render=True)
+        return Travelled(
+            torch.from_numpy(np.concatenate([outcome.frames for outcome in found])),
+            torch.from_numpy(np.concatenate([outcome.states for outcome in found]).astype(np.float32)),
+        )
+
+    def _replay(self, starts: Starts, chunks: Tensor, *, render: bool) -> list[Outcome]:
+        """Candidates of one state lie side by side, and are one job of a worker."""
+        if starts.origin is None:
+            raise DataError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
+        other = np.diff(starts.origin, prepend=-1) != 0
+        if starts.played is not None:
+            other[1:] |= (starts.played[1:] != starts.played[:-1]).flatten(1).any(1).numpy()
+        groups = np.flatnonzero(other)
+        played = [None] * len(groups) if starts.played is None else starts.played[groups].numpy()
+        jobs = [
+            self._job(int(starts.origin[first]), part, before, render)
+            for first, part, before in zip(groups, np.split(chunks.numpy(), groups[1:]), played, strict=True)
+        ]
+        return list(self._pool.map(self._work, jobs) if self._pool else map(self._work, jobs))
+
+    def _job(self, g: int, chunks: np.ndarray, played: np.ndarray | None, render: bool) -> Replay:
         number = int(self.episodes.episode_of[g])
         episode = self.episodes.episodes[number]
         frame, last = g - int(self.episodes.first_frame[number]), len(episode.frames) - 1
         step = frame * self.episodes.contract.actions_per_frame
         events = tuple(name for at, name, _ in episode.events if at <= frame and at < last)  # the last has later ones
         return Replay(
-            episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], events, chunks
-        )
+            episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], events, chunks,
+            chunks[0, :0] if played is None else played, render,
+        )  # fmt: skip
 
 
 def recorded_task(episodes: EpisodeSet) -> str:

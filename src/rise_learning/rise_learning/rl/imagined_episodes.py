@@ -1,0 +1,183 @@
+"""Imagined episodes: chunk after chunk is chosen among candidates and played on, and what ends well is learned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rise_learning.policy.interface import Policy
+from rise_learning.rl.exploration import Explorer
+from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled, WorldModel, propose
+
+CROSSFADE_STEPS = 3
+"""Control steps over which a new chunk takes over from the one that was played."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How an imagined episode is led (beyond the paper, which samples two chunks and judges them).
+
+    Attributes:
+        chunks: chunks played one after the other.
+        replan_steps: control steps that are played of a chunk before the next one is chosen.
+        candidates: chunks that are imagined at every choice.
+        judged_frames: see `Imagined.judged`.
+        worth_choosing: difference between candidates below which the policy's own chunk is played.
+        minimum_value: V at the end of an episode that is learned from, and from which on it is over.
+    """
+
+    chunks: int
+    replan_steps: int = 10
+    candidates: int = 12
+    judged_frames: int = 3
+    worth_choosing: float = 0.08
+    minimum_value: float = 0.95
+
+
+@dataclass(frozen=True)
+class ImaginedEpisodes:
+    """What was learned from B episodes: the samples of those that ended well, and how many did."""
+
+    samples: OnlineSamples
+    ended_well: int
+
+
+def nearest_of_better_half(judged: np.ndarray, chunks: np.ndarray, worth_choosing: float) -> np.ndarray:
+    """(B,) which of (B, N, K, A) candidates to play: the smallest change to the first one that does well.
+
+    Well is what lies in the upper half of the range that the state allows. The best one is mostly the one that hurries;
+    the nearest one changes nothing where the policy's own chunk, the first one, does well by itself.
+
+    Args:
+        judged: (B, N) advantages.
+    """
+    low, high = judged.min(1, keepdims=True), judged.max(1, keepdims=True)
+    well = (judged >= 0.5 * (low + high)) | (high - low < worth_choosing)
+    change = np.square(chunks - chunks[:, :1]).mean((2, 3))
+    return np.where(well, change, np.inf).argmin(1)
+
+
+def imagined_episodes(
+    policy: Policy,
+    world_model: WorldModel,
+    starts: Starts,
+    guidance: Guidance,
+    *,
+    explore: Explorer,
+    top_bin: int,
+    flow_steps: int,
+    rng: np.random.Generator,
+) -> ImaginedEpisodes:
+    """Play `guidance.chunks` chunks from every start, each chosen by what the world model says of candidates.
+
+    The commands that were really played become the chunks to imitate, one sample a frame, as of a recorded episode: a
+    policy that learns single chosen chunks learns corrections without the motion that they belong to.
+
+    Raises:
+        ValueError: the world model does not say what it values a state at.
+    """
+    rows, here = np.arange(len(starts.state)), starts
+    plan: Tensor | None = None
+    track = _Track([starts.context], [starts.state[:, None]])
+    for _ in range(guidance.chunks):
+        chunks = _candidates(policy, here, plan, guidance, explore, top_bin, flow_steps, rng)
+        flat, count = chunks.flatten(0, 1), chunks.shape[1]
+        imagined = world_model.imagine(here.repeat(count), flat, int(rng.integers(2**31)))
+        if imagined.value_now is None:
+            raise ValueError("this world model does not say what it values a state at")
+        judged = imagined.judged(guidance.judged_frames).reshape(-1, count)
+        chosen = nearest_of_better_half(judged, chunks.numpy(), guidance.worth_choosing)
+        taken = rows * count + chosen
+        plan = flat[taken]
+        commands = plan[:, : guidance.replan_steps]
+        travelled = world_model.advance(here, commands, imagined.frames[taken])
+        track.add(commands, travelled, imagined.select(taken), judged[rows, chosen])
+        here = _after(here, commands, travelled)
+    assert plan is not None
+    track.commands.append(plan[:, guidance.replan_steps :])
+    ended_well = track.last_value >= guidance.minimum_value
+    samples = track.samples(starts, policy.config.history, guidance.replan_steps)
+    unfinished = np.stack(track.values, 1) < guidance.minimum_value
+    kept = (ended_well[:, None] & unfinished)[samples.group, samples.depth]
+    return ImaginedEpisodes(samples.select(np.flatnonzero(kept)), int(ended_well.sum()))
+
+
+@dataclass
+class _Track:
+    """What became of B episodes so far: frames (B, C + F, V, h, w, 3), the start being the last of the first C; states
+    (B, 1 + F, A); commands (B, T, A); of every chosen chunk V at its first state, its advantage, its trust (B,)."""
+
+    frames: list[Tensor]
+    states: list[Tensor]
+    commands: list[Tensor] = field(default_factory=list)
+    values: list[np.ndarray] = field(default_factory=list)
+    advantages: list[np.ndarray] = field(default_factory=list)
+    trust: list[np.ndarray] = field(default_factory=list)
+    last_value: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def add(self, commands: Tensor, travelled: Travelled, imagined: Imagined, advantage: np.ndarray) -> None:
+        assert imagined.value_now is not None
+        self.frames.append(travelled.frames)
+        self.states.append(travelled.states)
+        self.commands.append(commands)
+        self.values.append(imagined.value_now)
+        self.advantages.append(advantage)
+        self.trust.append(np.ones(len(advantage)) if imagined.trust is None else imagined.trust)
+        self.last_value = imagined.value_now + imagined.rise[:, -1]
+
+    def samples(self, starts: Starts, history: tuple[int, ...], replan_steps: int) -> OnlineSamples:
+        """One sample for every frame that a whole chunk of commands follows; depth is the number of its chunk."""
+        frames, states, commands = torch.cat(self.frames, 1), torch.cat(self.states, 1), torch.cat(self.commands, 1)
+        context, links, count = starts.context.shape[1], len(self.values), len(states)
+        per_chunk = (states.shape[1] - 1) // links
+        stride = replan_steps // per_chunk
+        chunk_size = commands.shape[1] - (links - 1) * replan_steps
+        at = np.arange((links - 1) * per_chunk + 1)
+        depth = np.tile(at // per_chunk, count)
+        group = np.repeat(np.arange(count), len(at))
+        images = torch.stack([frames[:, at + context - 1 + offset] for offset in history], 2)
+        chunks = torch.stack([commands[:, k * stride : k * stride + chunk_size] for k in at], 1)
+        trust = np.minimum.accumulate(np.stack(self.trust, 1), 1)
+        return OnlineSamples(
+            images.flatten(0, 1),
+            states[:, at].flatten(0, 1),
+            [text for text in starts.instructions for _ in at],
+            chunks.flatten(0, 1),
+            np.stack(self.advantages, 1)[group, depth],
+            depth,
+            group,
+            trust[group, depth],
+        )
+
+
+def _candidates(
+    policy: Policy,
+    here: Starts,
+    plan: Tensor | None,
+    guidance: Guidance,
+    explore: Explorer,
+    top_bin: int,
+    flow_steps: int,
+    rng: np.random.Generator,
+) -> Tensor:
+    """(B, N, K, A): the policy's own chunk, what is left of the plan, and both of them varied."""
+    _, own = propose(policy, here, rng, advantage_bin=top_bin, flow_steps=flow_steps)
+    known = [own]
+    if plan is not None:
+        left = torch.cat([plan[:, guidance.replan_steps :], plan[:, -1:].expand(-1, guidance.replan_steps, -1)], 1)
+        fade = (torch.arange(1, own.shape[1] + 1) / (CROSSFADE_STEPS + 1)).clamp(max=1.0)[:, None]
+        known = [torch.lerp(left, own, fade), left]
+    varied = guidance.candidates - len(known)
+    base = torch.stack(known, 1)[:, np.arange(varied) % len(known)].flatten(0, 1)
+    state = here.state.repeat_interleave(varied, 0)
+    return torch.cat([torch.stack(known, 1), explore(base, state, rng).unflatten(0, (-1, varied))], 1)
+
+
+def _after(here: Starts, commands: Tensor, travelled: Travelled) -> Starts:
+    """The states at the end of `commands`."""
+    played = commands if here.played is None else torch.cat([here.played, commands], 1)
+    context = torch.cat([here.context, travelled.frames], 1)[:, -here.context.shape[1] :]
+    return replace(here, context=context, state=travelled.states[:, -1], played=played)

@@ -1,0 +1,143 @@
+"""Imagined episodes: what is played on is the smallest change that does well, and what ends well is learned from."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from synthetic import make_set, small_policy_config
+from torch import Tensor
+
+from rise_learning.errors import ConfigError
+from rise_learning.presets import SelfImprovement
+from rise_learning.rl.bins import AdvantageBins
+from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled
+from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, nearest_of_better_half
+from rise_learning.rl.self_improvement import SelfImprovementLoop
+from rise_learning.training.loop import LoopConfig
+from rise_learning.training.policy_training import OfflineSamples, new_policy
+
+STRIDE, CHUNK = 2, 10
+
+
+class Line:
+    """A robot of one joint, worth what it stands at, at most 1; pixels show it in hundredths."""
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        now = starts.state[:, 0].clamp(max=1.0)
+        values = chunks[:, STRIDE - 1 :: STRIDE, 0].clamp(max=1.0)
+        nothing = torch.empty(len(chunks), 0)
+        return Imagined(nothing, (values - now[:, None]).numpy(), value_now=now.numpy())
+
+    def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
+        states = commands[:, STRIDE - 1 :: STRIDE]
+        return Travelled((100 * states)[..., None, None, None].round().to(torch.uint8), states)
+
+
+def climbing(chunks: Tensor, state: Tensor, rng: np.random.Generator) -> Tensor:
+    """Varied candidates climb by 0.02, 0.04, 0.05 a step, in turn."""
+    pace = torch.from_numpy(np.resize(np.float32([0.02, 0.04, 0.05]), len(chunks)))
+    return chunks + (torch.arange(1, CHUNK + 1) * pace[:, None])[..., None]
+
+
+def holding(inputs: Any, noise: Tensor, steps: int, guidance: float) -> Tensor:
+    return inputs.state[:, None].repeat(1, CHUNK, 1)
+
+
+def played(*positions: float, **changes: Any) -> ImaginedEpisodes:
+    state = torch.tensor(positions)[:, None]
+    context = (100 * state).clamp(min=0)[:, None, :, None, None, None].round().to(torch.uint8).repeat(1, 4, 1, 1, 1, 1)
+    policy: Any = SimpleNamespace(config=SimpleNamespace(history=(-1, 0), basis_size=2), sample=holding)
+    guidance = Guidance(chunks=7, replan_steps=4, candidates=4, judged_frames=1, **changes)
+    return imagined_episodes(
+        policy, Line(), Starts(context, state, ["go"] * len(positions)), guidance,
+        explore=climbing, top_bin=10, flow_steps=1, rng=np.random.default_rng(0),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_the_smallest_change_that_does_well_is_played() -> None:
+    chunks = np.array([0.0, 0.3, 0.2, 0.1])[None, :, None, None].repeat(3, 0)
+    judged = np.array([[0.0, 1.0, 0.6, 0.4], [0.6, 1.0, 0.0, 0.9], [0.0, 0.07, 0.03, 0.02]])
+    assert nearest_of_better_half(judged, chunks, worth_choosing=0.08).tolist() == [2, 0, 0]
+
+
+def test_the_commands_that_were_played_become_chunks_frame_by_frame() -> None:
+    samples = played(0.0).samples
+    assert samples.chunks[0, :4, 0].tolist() == pytest.approx([0.04, 0.08, 0.12, 0.16]), "0.02 is in the worse half"
+    for now, after in zip(range(len(samples.chunks) - 1), range(1, len(samples.chunks)), strict=True):
+        torch.testing.assert_close(samples.chunks[now, STRIDE:], samples.chunks[after, :-STRIDE])
+    torch.testing.assert_close(samples.state[1:], samples.chunks[:-1, STRIDE - 1])
+    seen = samples.images.flatten(2).float().mean(2) / 100
+    assert seen[:, 1].tolist() == pytest.approx(samples.state[:, 0].tolist(), abs=0.006), "the picture is that of now"
+    assert seen[1:, 0].tolist() == pytest.approx(seen[:-1, 1].tolist()), "and the one before"
+
+
+def test_only_what_ends_well_is_learned_from_and_only_until_it_has() -> None:
+    found = played(0.0, -5.0)
+    assert found.ended_well == 1 and set(found.samples.group) == {0}
+    starts = found.samples.state[:: 4 // STRIDE, 0]
+    assert (starts < 0.95).all() and len(starts) < 7, "chunks from where it had ended are left out"
+    assert not len(played(-5.0).samples.group)
+
+
+def test_an_advantage_is_that_of_the_chunk_it_came_from() -> None:
+    samples = played(0.0).samples
+    assert samples.depth[:4].tolist() == [0, 0, 1, 1]
+    assert samples.advantage[:2] == pytest.approx(0.4), "ten steps of 0.04"
+
+
+class Worthless(Line):
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        frames = torch.zeros(len(chunks), 5, *starts.context.shape[2:], dtype=torch.uint8)
+        return Imagined(frames, np.zeros((len(chunks), 5)), value_now=np.zeros(len(chunks), np.float32))
+
+    def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
+        return Travelled(frames[:, : commands.shape[1] // STRIDE], commands[:, STRIDE - 1 :: STRIDE])
+
+
+class Perfect(Worthless):
+    """Everything ends well after the first chunk."""
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        found = super().imagine(starts, chunks, seed)
+        return Imagined(found.frames, found.rise + 1.0, value_now=found.value_now)
+
+
+def loop_of(world_model: Any) -> SelfImprovementLoop:
+    episodes = make_set()
+    samples = OfflineSamples.all_frames(episodes, np.full(len(episodes), 10))
+    policy = new_policy(small_policy_config(episodes.contract), samples, 0)
+    settings = SelfImprovement(
+        loop=LoopConfig(batch_size=8),
+        starts_per_rollout=20,
+        candidates=3,
+        guided_chunks=2,
+        replan_steps=4,
+        start_frames=2,
+    )
+    return SelfImprovementLoop(policy, world_model, samples, AdvantageBins(-1.0, 1.0), settings, seed=0)
+
+
+def test_the_loop_learns_from_imagined_episodes_with_the_top_bin_and_counts_them() -> None:
+    loop = loop_of(Perfect())
+    loop.before_step(0)
+    assert loop.statistics.episodes == loop.statistics.episodes_ended_well == 20
+    assert loop.statistics.imagined == 20 * 2 * 3
+    inputs, chunks = loop.buffer.batch(np.random.default_rng(0), 8)
+    assert inputs.bins.tolist() == [10] * 8 and chunks.shape[1:] == (10, 14)
+    assert torch.isfinite(loop.loss(0)["loss"])
+
+
+def test_a_loop_whose_episodes_all_end_badly_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"none of 20 imagined episodes .* 0\.95 within 2 chunks of 4 steps"):
+        loop_of(Worthless()).before_step(0)
+
+
+def test_samples_of_no_episode_are_no_samples() -> None:
+    samples: OnlineSamples = played(-5.0).samples
+    loop = loop_of(Perfect())
+    loop.buffer.add(samples.select(np.zeros(0, int)), np.zeros(0, int))
+    assert len(loop.buffer) == 0
