@@ -13,7 +13,6 @@ from rise_learning.benchmarks.control import (
     REPLAN_STEPS,
     ChunkList,
     NaiveSwitch,
-    disagreeing_chunks,
     executed,
     interval_error_ms,
     lateness_ms,
@@ -71,7 +70,9 @@ def test_the_alternative_ensembler_averages_the_chunks_that_reach_a_step() -> No
 
 def test_naive_switching_executes_the_newest_chunk_and_ensembling_meets_it_without_a_jump() -> None:
     plan = np.zeros((90, 2))
-    chunks = disagreeing_chunks(plan, 30, np.array([True, False]), np.random.default_rng(0))
+    starts = np.arange(0, len(plan) - 30, REPLAN_STEPS)
+    error = np.random.default_rng(0).normal(scale=0.02, size=(len(starts), 1, 2)) * [1.0, 0.0]
+    chunks = np.array([plan[start : start + 30] for start in starts]) + error
     assert not chunks[:, :, 1].any() and chunks[0, 0, 0] != chunks[1, 0, 0], "every chunk errs in its own way"
     switched, blended = executed(NaiveSwitch(), chunks), executed(ChunkEnsembler(2), chunks)
     np.testing.assert_allclose(switched[:REPLAN_STEPS], chunks[0, LATENCY_STEPS : LATENCY_STEPS + REPLAN_STEPS])

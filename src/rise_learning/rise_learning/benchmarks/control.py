@@ -65,13 +65,12 @@ def ensembler(workload: Workload) -> list[Measurement]:
 
 
 def seams(workload: Workload) -> list[Measurement]:
-    """Jumps of the commanded velocity where chunks meet, blended or switched at once, on the same chunks."""
+    """Jumps of the commanded velocity where a policy's chunks meet, blended or switched at once, on the same chunks."""
     contract: Contract = workload.contract
     revolute = np.array([joint.unit == "rad" for joint in contract.joints])
-    rng, makers = np.random.default_rng(0), (lambda: ChunkEnsembler(contract.action_dim), NaiveSwitch)
+    makers = (lambda: ChunkEnsembler(contract.action_dim), NaiveSwitch)
     found: list[list[np.ndarray]] = [[], []]
-    for episode in workload.recorded:
-        chunks = disagreeing_chunks(episode.commands, contract.chunk_size, revolute, rng)
+    for chunks in workload.answered(REPLAN_STEPS, LATENCY_STEPS):
         for jumps, make in zip(found, makers, strict=True):
             jumps.append(np.abs(np.diff(executed(make(), chunks), 2, axis=0))[:, revolute].max(1))
     blended, switched = (np.concatenate(jumps) * contract.control_rate_hz for jumps in found)
@@ -98,19 +97,6 @@ class NaiveSwitch:
     def action(self, step: int) -> np.ndarray:
         found: np.ndarray = self._actions[step - self._first]
         return found
-
-
-def disagreeing_chunks(plan: np.ndarray, size: int, revolute: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(N, size, A): what a policy that imitates `plan` (T, A) might say every REPLAN_STEPS.
-
-    Each chunk has an error of its own: an offset of 0.02 rad and a drift of 0.02 rad over its length (both standard
-    deviations), because two inferences never agree.
-    """
-    starts = np.arange(0, len(plan) - size, REPLAN_STEPS)
-    offset, drift = rng.normal(scale=0.02, size=(2, len(starts), 1, plan.shape[1]))
-    error = (offset + drift * np.linspace(0.0, 1.0, size)[:, None]) * revolute
-    chunks: np.ndarray = np.array([plan[start : start + size] for start in starts]) + error
-    return chunks
 
 
 def executed(merge: ChunkEnsembler | NaiveSwitch, chunks: np.ndarray) -> np.ndarray:
