@@ -184,6 +184,8 @@ def _controller(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
         "watch_cameras": options.watch_cameras and not blind,
         "setpoint_rate_hz": 0.0 if options.hardware == "sim" else SETPOINT_RATE_HZ,
     }
+    if options.hardware == "sim":
+        own["cell"] = "cell_twin.yaml"
     return NodeSpec("rise_robot", "trajectory_controller", {**common, **own})
 
 

@@ -122,6 +122,30 @@ def test_ctrl_c_ends_all_with_code_0(robot: tuple[Bringup, Listener]) -> None:
     assert "Traceback" not in "".join(bringup.printed)
 
 
+def test_after_a_controlled_stop_the_next_episode_has_its_expert_and_a_person_is_not_overruled() -> None:
+    bringup = Bringup("--hardware", "sim")
+    listener = Listener(bringup.domain)
+    try:
+        bringup.wait_for("demo: start")
+        robot = bringup.children()["simulated_robot"]
+        os.kill(robot, signal.SIGSTOP)
+        bringup.wait_for("hold: controlled stop: joint feedback")
+        os.kill(robot, signal.SIGCONT)
+        listener.call(EndEpisode, "episode/end", outcome="failure")
+        bringup.wait_for("demo: the next episode")
+        listener.spin_until(lambda: listener.heard["episode/status"][-1].seed == 1)
+        assert listener.call(SetControl, "control/set", mode="hold").success
+        listener.call(EndEpisode, "episode/end", outcome="failure")
+        listener.spin_until(lambda: listener.heard["control/status"][-1].mode == "hold")
+        listener.spin(3.0)  # a pause is 1 s
+        assert listener.heard["episode/status"][-1].state == "ended"
+        assert listener.call(SetControl, "control/set", mode="demo").success
+        listener.spin_until(lambda: listener.heard["episode/status"][-1].seed == 2)
+    finally:
+        listener.close()
+        bringup.end(signal.SIGKILL)
+
+
 def test_a_node_that_dies_ends_all_with_another_code() -> None:
     bringup = Bringup("--commander", "none")
     try:

@@ -12,18 +12,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rise_robot.core.cell import Cell
+from rise_robot.core.chunk import Trajectory
 from rise_robot.core.clearance import POINTS, ClearanceGuard, segment_distances
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.errors import ContractMismatchError, SafetyError
 from rise_robot.core.fault_scene import POSE
 from rise_robot.core.limits import CommandLimiter
+from rise_robot.core.supervisor import Mode
+from rise_robot.core.trajectory_controller import TrajectoryController
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.cell import ARM_BASE
 from rise_robot.sim.expert import BrickSortingExpert
+from rise_robot.sim.experts import make_expert
 from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.tasks import TaskSetting
 
 CONTRACT = Contract.load(config_path("contract_tiny.yaml"))
-CELL = Cell.load(config_path("cell.yaml"))
+CELL, TWIN = Cell.load(config_path("cell.yaml")), Cell.load(config_path("cell_twin.yaml"))
 GUARD = ClearanceGuard(CONTRACT, CELL)
 LOWER, UPPER = CONTRACT.joint_array("lower"), CONTRACT.joint_array("upper")
 
@@ -40,7 +45,7 @@ def test_segment_distance_equals_the_nearest_of_many_points(ends: np.ndarray) ->
 
 
 def test_the_simulated_robot_stands_where_the_cell_says() -> None:
-    for arm in CELL.arms:
+    for arm in (*CELL.arms, *TWIN.arms):
         np.testing.assert_array_equal(arm.base, ARM_BASE[arm.name])
     robot = SimulatedRobot(CONTRACT)
     robot.reset(3)
@@ -109,6 +114,27 @@ def test_the_scripted_expert_works_behind_the_guard() -> None:
     robot.close()
     assert robot.outcome == "success"
     assert 0 < blocked < 15, "one arm waits a moment for the other"
+
+
+@pytest.mark.parametrize(("task", "seed"), [("brick_sorting", 5), ("backpack_packing", 0), ("box_closing", 1)])
+def test_in_the_cell_of_the_twin_no_expert_is_stopped(task: str, seed: int) -> None:
+    """Each of these episodes ends in a controlled stop, and so in failure, in the cell of real arms."""
+    robot = SimulatedRobot(CONTRACT, task, TaskSetting.of(task, "default").config)
+    robot.reset(seed)
+    expert = make_expert(robot, np.random.default_rng(seed))
+    controller = TrajectoryController(CONTRACT, initial=Mode.DEMO, guard=ClearanceGuard(CONTRACT, TWIN))
+    now = 0
+    controller.feed_joints(now, robot.joint_positions)
+    controller.update(now)
+    while robot.outcome == "running":
+        controller.feed_joints(now, robot.joint_positions)
+        controller.feed_trajectory(Trajectory(now, np.zeros(1), expert.action()[None]), now)
+        command = controller.update(now).command
+        assert command is not None
+        robot.step(command)
+        now += round(CONTRACT.control_period_s * 1e9)
+    robot.close()
+    assert (robot.outcome, controller.supervisor.stops) == ("success", 0)
 
 
 def test_a_cell_of_another_robot_is_refused() -> None:

@@ -18,6 +18,8 @@ class Mode(StrEnum):
 
 
 TRAJECTORY_MODES = frozenset({Mode.DEMO, Mode.HUMAN})
+STOPPED = "controlled stop"
+"""How the reason begins once authority was withdrawn."""
 
 
 class Supervisor:
@@ -91,7 +93,7 @@ class Supervisor:
             self._fault_since_ns = now_ns
         elif now_ns - self._fault_since_ns >= self._stop_after_ns:
             self.stops += 1
-            self._set(Mode.HOLD, f"controlled stop: {self._fault}")
+            self._set(Mode.HOLD, f"{STOPPED}: {self._fault}")
 
     def _set(self, mode: Mode, reason: str) -> None:
         self._authority, self._reason = mode, reason

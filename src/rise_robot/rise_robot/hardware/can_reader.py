@@ -54,12 +54,15 @@ class CanReader:
             self.failure = error
 
     def _complete(self) -> list[Cycles]:
-        """After a delay every arm has several, and all are given. Arms have clocks of their own: of one that has more
-        than the others, the newest count."""
+        """After a delay every arm has several, and all are given. What one has sent after the newest of another waits.
+        Arms have clocks of their own: of one that has more than the others by then, the newest count."""
         count = min(map(len, self._waiting))
         if not count:
             return []
-        newest = [list(waiting)[-count:] for waiting in self._waiting]
+        newest = min(waiting[-1].stamp_ns for waiting in self._waiting)  # by then every arm has sent one
+        given = []
         for waiting in self._waiting:
-            waiting.clear()
-        return list(zip(*newest, strict=True))
+            early = min(len(waiting) - count, sum(cycle.stamp_ns > newest for cycle in waiting))
+            ready = [waiting.popleft() for _ in range(len(waiting) - early)]
+            given.append(ready[-count:])
+        return list(zip(*given, strict=True))

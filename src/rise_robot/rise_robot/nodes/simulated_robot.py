@@ -3,7 +3,7 @@
 Publishes: joint_states (control rate), camera/*/{image_raw,image_raw/compressed,camera_info}, contract (latched),
 episode/status, episode/rubric, /diagnostics (1 Hz); with the scripted expert also
 joint_trajectory_controller/joint_trajectory; without real time also /clock.
-Subscribes: joint_command, control/status. Serves: episode/start, episode/end, episode/label.
+Subscribes: joint_command, control/status. Serves: episode/start, episode/end, episode/label. Calls: control/set.
 
 In real time every period has an absolute deadline on the wall clock. Otherwise it runs as fast as it can: it publishes
 /clock and waits for the command that answers the state of that instant. Either way the command that was computed from
@@ -25,12 +25,13 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from rise_msgs.msg import ControlStatus
-from rise_msgs.srv import EndEpisode, StartEpisode
+from rise_msgs.srv import EndEpisode, SetControl, StartEpisode
 from rise_robot.core.episodes import EpisodeLedger, EpisodeRecord
 from rise_robot.core.errors import EpisodeError
 from rise_robot.core.pacing import Pacer, WallOffset, aligned_origin
 from rise_robot.core.resampling import step_stamp
 from rise_robot.core.rubric import RubricEventRecord
+from rise_robot.core.supervisor import STOPPED
 from rise_robot.nodes import conversions, qos, runtime
 from rise_robot.nodes.chunk_watch import ChunkWatch
 from rise_robot.nodes.command_gate import CommandGate
@@ -43,6 +44,7 @@ from rise_robot.sim.tasks import DEFAULT_LEVEL, TaskSetting
 
 START_NS = 10**9
 """Where /clock begins; 0 means "no time yet" in ROS."""
+NOBODY = (ControlStatus.MODE_HOLD, ControlStatus.MODE_ESTOP)
 ANSWER_S = 0.2
 """How long the loop waits for a command when it is not bound to real time."""
 
@@ -70,6 +72,7 @@ class SimulatedRobotNode:
         self._contract_topic.publish(String(data=self.contract.to_yaml()))
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         node.create_subscription(ControlStatus, "control/status", self._on_control, qos.LATCHED)
+        self._set_control = node.create_client(SetControl, "control/set")
         if self._wait_for_recorder:
             node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.EVENT)
         node.create_timer(1.0, self._diagnose)
@@ -78,7 +81,7 @@ class SimulatedRobotNode:
         self._first_step, self._is_recorded = 0, False
         self._step, self._stamp, self._done, self._pause, self._next_seed = 0, 0, 0, 0, self._seed
         self._pacer: Pacer | None = None
-        self._free, self._mode = True, ""
+        self._free, self._mode, self._reason = True, "", ""
 
     def _declare(self) -> None:
         node = self.node
@@ -189,9 +192,20 @@ class SimulatedRobotNode:
 
     def _is_attended(self) -> bool:
         """Somebody commands, and records where that is wanted."""
+        if self._commander != "none" and self._reason.startswith(STOPPED):
+            self._ask_for_control()
         if self._commander == "policy" and self._mode != ControlStatus.MODE_POLICY:
             return False
+        waiting = f"{ControlStatus.MODE_DEMO}:"  # the expert begins with the episode
+        if self._commander == "expert" and self._mode in NOBODY and not self._reason.startswith(waiting):
+            return False
         return self._gate.heard and (self._is_recorded or not self._wait_for_recorder)
+
+    def _ask_for_control(self) -> None:
+        """A controlled stop ends with the episode that it was in; a hold or stop that a person asked for does not."""
+        mode = ControlStatus.MODE_DEMO if self._commander == "expert" else ControlStatus.MODE_POLICY
+        if self._set_control.service_is_ready():
+            self._set_control.call_async(SetControl.Request(mode=mode, reason="the next episode"))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         """The recorder says "recording" at level OK once every required stream has reached it."""
@@ -246,7 +260,7 @@ class SimulatedRobotNode:
         return self._end(request.outcome or decided, request.episode_id, request.discard)
 
     def _on_control(self, message: ControlStatus) -> None:
-        self._mode = message.mode
+        self._mode, self._reason = message.mode, message.reason
         if message.mode == ControlStatus.MODE_HUMAN:
             self._ledger.intervene()
 
