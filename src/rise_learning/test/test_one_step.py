@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from synthetic import make_set, small_contract, untrained_policy
+from synthetic import make_set, untrained_policy
 from torch import Tensor
 
 from rise_learning import evaluate_one_step
@@ -18,6 +18,7 @@ from rise_learning.evaluation.one_step import one_step
 from rise_learning.policy.checkpoint import save_policy
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import Imagined, Starts
+from rise_robot.core.contract import Contract, config_path
 
 STATES = 6
 
@@ -64,7 +65,7 @@ def test_the_best_of_several_gains_what_samples_differ_by() -> None:
 
 
 def test_policies_of_other_bins_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    contract = small_contract()
+    contract = Contract.load(config_path("contract_tiny.yaml"))
     for name, count in (("ten", 10), ("five", 5)):
         save_policy(tmp_path / name, untrained_policy(contract), contract, AdvantageBins(-1.0, 1.0, count), name)
     monkeypatch.setattr(evaluate_one_step, "load_bags", lambda *_: make_set(contract))
