@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# What docs/decisions/0005 reports of the commands: a policy of 30 imprecise demonstrations, and self-improvement with the
-# simulator as world model (which it does not gain from yet).
-#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED]        about 40 minutes on two CPU cores; continues where it was
+# What docs/decisions/0006 reports: a policy of 30 imprecise demonstrations improves itself with the simulator as world model.
+#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED]        about an hour on two CPU cores; continues where it was
 # Evaluations are of 200 episodes each on seeds that nothing else uses.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -24,10 +23,10 @@ python -m rise_learning.train_value --bags "${bags[@]}" --out "$run" --seed "$se
 python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$run/imitation" --seed "$seed" \
     --training.loop.steps 1000 --training.loop.learning-rate 5e-4
 python -m rise_learning.self_improve --bags "${bags[@]}" --out "$run" --world-model simulator --level steady --seed "$seed" \
-    --training.chunks-per-start 1 --training.candidates 10 --training.time-shift 14 --training.tool-shift 0.03 \
-    --training.judged-frames 3 --training.kept-states 0.6 --training.middle --training.anchored --training.offline-share 0.2 \
-    --training.starts-per-rollout 24 --training.rollout-every 20 --training.buffer-size 8192 \
-    --training.loop.steps 1500 --training.loop.learning-rate 1e-3
+    --training.guided-chunks 12 --training.start-frames 30 --training.candidates 12 --training.judged-frames 3 \
+    --training.time-shift 14 --training.tool-shift 0.02 --training.offline-share 0.2 \
+    --training.starts-per-rollout 100 --training.rollout-every 500 --training.buffer-size 65536 \
+    --training.loop.steps 2500 --training.loop.learning-rate 1e-3
 for stage in imitation policy self_improved; do
     python -m rise_learning.evaluate --run "$run/$stage" --level steady --episodes 200 --seed 7000000 --json
 done

@@ -86,7 +86,7 @@ class SimulatedRobotNode:
     def _declare(self) -> None:
         node = self.node
         self._task: str = declare(node, "task", "brick_sorting", "Task of the simulated cell.")
-        self._level: str = declare(node, "level", DEFAULT_LEVEL, "Difficulty of the task: easy, default or hard.")
+        self._level: str = declare(node, "level", DEFAULT_LEVEL, "Difficulty of the task (docs/tasks.md).")
         self._bricks = declare(node, "bricks", 0, "Bricks to sort in an episode; 0: as the level says.", low=0, high=4)
         self._real_time = declare(
             node, "real_time", True, "Bound to the wall clock; else as fast as it can, on /clock."
