@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -134,6 +135,15 @@ def test_the_loop_learns_from_imagined_episodes_with_the_top_bin_and_counts_them
 def test_a_loop_whose_episodes_all_end_badly_says_so() -> None:
     with pytest.raises(ConfigError, match=r"none of 20 imagined episodes .* 0\.95 within 2 chunks of 4 steps"):
         loop_of(Worthless()).before_step(0)
+
+
+def test_settings_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ConfigError, match="at least one variant.* got candidates 1"):
+        Guidance(chunks=2, candidates=1)
+    loop = loop_of(Perfect())
+    loop.settings = dataclasses.replace(loop.settings, replan_steps=3)
+    with pytest.raises(ConfigError, match="replan_steps 3 is no multiple of 2"):
+        loop.before_step(0)
 
 
 def test_samples_of_no_episode_are_no_samples() -> None:

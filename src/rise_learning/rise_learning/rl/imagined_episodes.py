@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rise_learning.errors import ConfigError
 from rise_learning.policy.interface import Policy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled, WorldModel, propose
 
+FEWEST_CANDIDATES = 3
 CROSSFADE_STEPS = 3
 """Control steps over which a new chunk takes over from the one that was played."""
 
@@ -27,6 +29,9 @@ class Guidance:
         judged_frames: see `Imagined.judged`.
         worth_choosing: difference between candidates below which the policy's own chunk is played.
         minimum_value: V at the end of an episode that is learned from, and from which on it is over.
+
+    Raises:
+        ConfigError: there is nothing to choose from.
     """
 
     chunks: int
@@ -35,6 +40,13 @@ class Guidance:
     judged_frames: int = 3
     worth_choosing: float = 0.08
     minimum_value: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.candidates < FEWEST_CANDIDATES or self.replan_steps < 1:
+            raise ConfigError(
+                "imagined episodes choose among the policy's own chunk, the rest of the plan and at least one variant, and "
+                f"again after some steps; got candidates {self.candidates} and replan_steps {self.replan_steps}"
+            )
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,8 @@ def imagined_episodes(
     plan: Tensor | None = None
     track = _Track([starts.context], [starts.state[:, None]])
     for _ in range(guidance.chunks):
-        chunks = _candidates(policy, here, plan, guidance, explore, top_bin, flow_steps, rng)
+        _, own = propose(policy, here, rng, advantage_bin=top_bin, flow_steps=flow_steps)
+        chunks = _candidates(own, plan, here.state, guidance, explore, rng)
         flat, count = chunks.flatten(0, 1), chunks.shape[1]
         imagined = world_model.imagine(here.repeat(count), flat, int(rng.integers(2**31)))
         if imagined.value_now is None:
@@ -154,17 +167,9 @@ class _Track:
 
 
 def _candidates(
-    policy: Policy,
-    here: Starts,
-    plan: Tensor | None,
-    guidance: Guidance,
-    explore: Explorer,
-    top_bin: int,
-    flow_steps: int,
-    rng: np.random.Generator,
+    own: Tensor, plan: Tensor | None, state: Tensor, guidance: Guidance, explore: Explorer, rng: np.random.Generator
 ) -> Tensor:
-    """(B, N, K, A): the policy's own chunk, what is left of the plan, and both of them varied."""
-    _, own = propose(policy, here, rng, advantage_bin=top_bin, flow_steps=flow_steps)
+    """(B, N, K, A): the policy's own chunk (B, K, A), what is left of the plan, and both of them varied."""
     known = [own]
     if plan is not None:
         left = torch.cat([plan[:, guidance.replan_steps :], plan[:, -1:].expand(-1, guidance.replan_steps, -1)], 1)
@@ -172,8 +177,8 @@ def _candidates(
         known = [torch.lerp(left, own, fade), left]
     varied = guidance.candidates - len(known)
     base = torch.stack(known, 1)[:, np.arange(varied) % len(known)].flatten(0, 1)
-    state = here.state.repeat_interleave(varied, 0)
-    return torch.cat([torch.stack(known, 1), explore(base, state, rng).unflatten(0, (-1, varied))], 1)
+    varied_chunks = explore(base, state.repeat_interleave(varied, 0), rng).unflatten(0, (-1, varied))
+    return torch.cat([*(each[:, None] for each in known), varied_chunks], 1)
 
 
 def _after(here: Starts, commands: Tensor, travelled: Travelled) -> Starts:

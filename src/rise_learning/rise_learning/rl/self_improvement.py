@@ -114,13 +114,16 @@ class SelfImprovementLoop:
         """Lead imagined episodes from offline states, and keep the samples of those that end well.
 
         Raises:
-            ConfigError: the first rollout leaves nothing to learn from.
+            ConfigError: the settings do not fit, or the first rollout leaves nothing to learn from.
         """
         settings, rng = self.settings, step_rng(self.seed + ROLLOUT_STREAM, step)
         guidance = Guidance(
             settings.guided_chunks, settings.replan_steps, settings.candidates, settings.judged_frames,
             minimum_value=settings.minimum_value,
         )  # fmt: skip
+        stride = self.offline.episodes.contract.actions_per_frame
+        if settings.replan_steps % stride:
+            raise ConfigError(f"replan_steps {settings.replan_steps} is no multiple of {stride}, the steps of a frame")
         starts = offline_starts(self.offline.episodes, rng, settings.starts_per_rollout, settings.start_frames)
         for part in tqdm(starts.split(EPISODES_AT_ONCE), "imagined episodes", leave=False, unit_scale=EPISODES_AT_ONCE):
             found = imagined_episodes(
