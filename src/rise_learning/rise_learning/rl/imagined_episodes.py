@@ -44,8 +44,8 @@ class Guidance:
     def __post_init__(self) -> None:
         if self.candidates < FEWEST_CANDIDATES or self.replan_steps < 1:
             raise ConfigError(
-                "imagined episodes choose among the policy's own chunk, the rest of the plan and at least one variant, and "
-                f"again after some steps; got candidates {self.candidates} and replan_steps {self.replan_steps}"
+                "imagined episodes choose among the policy's own chunk, the rest of the plan and at least one variant, "
+                f"and again after some steps; got candidates {self.candidates} and replan_steps {self.replan_steps}"
             )
 
 
