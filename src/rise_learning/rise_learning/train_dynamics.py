@@ -199,15 +199,14 @@ def train(args: Args) -> None:
     """Train, report on held-out episodes, and write the EMA model."""
     cli.use_threads(args.threads)
     settings, size = args.training, get_preset(args.preset).image_size
-    episodes = load_bags(list(args.bags), size)
-    training, held_out = episodes.split(settings.held_out, args.seed)
+    training, held_out = load_bags(list(args.bags), size).split(settings.held_out, args.seed)
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     model, inputs, from_base = starting_point(args, training, size)
     run = RunDirectory(args.out / "dynamics")
     run.save_config(args=args, model=model.config, from_base=from_base, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
     fingerprint = {
-        "contract": episodes.contract.digest,
+        "contract": training.contract.digest,
         "model": to_plain(model.config),
         "frames": len(training),
         "ablations": list(args.ablations),
@@ -218,7 +217,7 @@ def train(args: Args) -> None:
     assert isinstance(averaged, MultiViewDynamics)
     if not distributed.is_main():
         return
-    save_trained(run.path, averaged, episodes.contract, **inputs.texts())
+    save_trained(run.path, averaged, training.contract, **inputs.texts())
     metrics = held_out_report(averaged, inputs, held_out, chosen, args.seed)
     write_json(run.path / "held_out.json", metrics)
     print("dynamics on held-out chunks: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))
