@@ -54,14 +54,14 @@ class Args:
     """Print the report as JSON."""
 
 
-def training_configs(run: Path) -> dict[str, dict[str, Any]]:
-    """Saved settings of every training in the run. Raises CheckpointError: value or dynamics are missing."""
+def training_configs(run: Path, needed: tuple[str, ...] = ("value", "dynamics")) -> dict[str, dict[str, Any]]:
+    """Saved settings of every training in the run. Raises CheckpointError: one that is needed is missing."""
     configs = {}
     for name in TRAININGS:
         path = run / name / "config.json"
         if path.is_file():
             configs[name] = json.loads(path.read_text())["args"]
-    missing = [name for name in ("value", "dynamics") if name not in configs]
+    missing = [name for name in needed if name not in configs]
     if missing:
         raise CheckpointError(f"{run} lacks {' and '.join(missing)}; run train_value and train_dynamics --out {run}")
     return configs

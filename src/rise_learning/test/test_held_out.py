@@ -70,7 +70,7 @@ def test_every_bound_of_table_v_is_there_and_eq_2_is_that_of_its_frames(
     model: LearnedWorldModel, episodes: EpisodeSet
 ) -> None:
     chunks = HeldOutChunks.draw(episodes, 9, seed=0)
-    found = video_figures(model, chunks, steps=1, published=PublishedMetrics())
+    found = video_figures(model.model.dynamics, model.inputs, chunks, steps=1, published=PublishedMetrics())
     assert (found["chunks"], found["videos"]) == (9, 27)
     for name in ("psnr", "ssim", "epe"):
         for key in (name, f"{name}_copy_last", f"{name}_shuffled_actions", f"codec_{name}"):
@@ -117,7 +117,7 @@ def test_figures_are_printed(model: LearnedWorldModel, episodes: EpisodeSet) -> 
     rows = steps_against_quality(model, chunks, (1, 2))
     assert [row["steps"] for row in rows] == [1, 2] and rows[0]["psnr"] != rows[1]["psnr"]
     report = {
-        "dynamics": video_figures(model, chunks, steps=1, published=PublishedMetrics()),
+        "dynamics": video_figures(model.model.dynamics, model.inputs, chunks, steps=1, published=PublishedMetrics()),
         "value": value,
         "recorded_chunks": advantage_figures(model, chunks),
     }
@@ -133,7 +133,7 @@ def test_figures_are_printed(model: LearnedWorldModel, episodes: EpisodeSet) -> 
 
 def test_clips_and_pictures_can_be_read_back(model: LearnedWorldModel, episodes: EpisodeSet, tmp_path: Path) -> None:
     chunks = HeldOutChunks.draw(episodes, 4, seed=0)
-    (name,) = write_held_out_videos(tmp_path, model, chunks, 1)
+    (name,) = write_held_out_videos(tmp_path, model.model.dynamics, model.inputs, chunks, 1)
     assert imageio.imread(tmp_path / name).shape[0] == 5
     values = np.linspace(0, 1, len(episodes))
     picture = outcomes_figure(episodes, values)

@@ -25,7 +25,7 @@ def held_out_lines(report: dict[str, Any]) -> list[str]:
     """Of recorded episodes; nothing where none were given."""
     if "dynamics" not in report:
         return []
-    dynamics, value, recorded = report["dynamics"], report["value"], report["recorded_chunks"]
+    dynamics = report["dynamics"]
     shown = [name for name in COLUMNS if name in dynamics]
     lines = [
         f"held out: {dynamics['chunks']} chunks of {dynamics['episodes']} episodes",
@@ -40,6 +40,11 @@ def held_out_lines(report: dict[str, Any]) -> list[str]:
     for bound in ("copy_last", "shuffled_actions"):
         cells = [_gain(dynamics, f"gain_over_{bound}_db{moving}") for moving in ("", "_moving")]
         lines.append(f"above {bound.replace('_', ' ')}, dB: {cells[0]}; what moves {cells[1]}")
+    return lines + (_value_lines(report) if "value" in report else ["value: the run has no value model"])
+
+
+def _value_lines(report: dict[str, Any]) -> list[str]:
+    value, recorded, lines = report["value"], report["recorded_chunks"], []
     area = value["auc_success_vs_failure"]
     lines.append(
         f"value: AUC of {value['episodes_success']} successes against {value['episodes_failure']} failures "

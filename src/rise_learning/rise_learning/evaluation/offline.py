@@ -166,10 +166,10 @@ def value_figures(model: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str,
         f"episodes_{outcome}": sum(row["outcome"] == outcome for row in rows) for outcome in ("success", "failure")
     }
     for name in ("last", "mean"):
-        groups = [np.array([r[name] for r in rows if r["outcome"] == outcome]) for outcome in ("success", "failure")]
-        found = auc(*groups)
-        figures[f"auc_success_vs_failure_{name}"] = None if np.isnan(found) else found
-        figures[f"interval95_auc_success_vs_failure_{name}"] = None if np.isnan(found) else auc_interval(*groups)
+        good, bad = (np.array([r[name] for r in rows if r["outcome"] == outcome]) for outcome in ("success", "failure"))
+        both = len(good) > 0 and len(bad) > 0
+        figures[f"auc_success_vs_failure_{name}"] = auc(good, bad) if both else None
+        figures[f"interval95_auc_success_vs_failure_{name}"] = auc_interval(good, bad) if both else None
     return {**figures, "by_failure": _by_failure(rows, episodes), "by_episode": rows}, values
 
 
