@@ -58,7 +58,7 @@ class Args:
     """Flags of evaluate_world_model."""
 
     run: Path
-    """Run directory with dynamics and value."""
+    """Run directory with dynamics and value; without value the videos of --bags alone are measured."""
     bags: tuple[Path, ...] = ()
     """Bags of episodes that no training of the run has read; none: only the simulator is asked."""
     chunks: int = 256
@@ -190,13 +190,16 @@ def evaluate(args: Args) -> dict:
     """Measure on bags, in the simulator, or both; writes the report and returns it."""
     cli.use_threads(args.threads)
     contract = trained_contract(args.run / "dynamics")
-    simulated = args.states > 0 and can_draw(contract)
+    judged = (args.run / "value").is_dir()
+    simulated = args.states > 0 and can_draw(contract) and judged
     if not args.bags and not simulated:
         raise ConfigError(
             f"nothing to measure: --states {args.states} of the simulated cell, which contract {contract.name} is "
-            f"{'' if can_draw(contract) else 'not '}of, and no --bags"
+            f"{'' if can_draw(contract) else 'not '}of, with{'' if judged else 'out'} a value model, and no --bags"
         )
-    model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps)
+    if args.compare_steps and not judged:
+        raise ConfigError(f"--compare-steps needs a value model; run train_value --out {args.run}")
+    model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps) if judged else None
     report: dict = {}
     if args.bags:
         report |= held_out_report(
@@ -204,7 +207,7 @@ def evaluate(args: Args) -> dict:
             chunks=args.chunks, seed=args.seed, videos=args.videos, compare_steps=args.compare_steps,
             steps=args.dynamics_steps, published=PublishedMetrics.load(args.lpips_weights, args.fvd_weights),
         )  # fmt: skip
-    if simulated:
+    if simulated and model is not None:
         report |= rank(args, model, contract, report.pop("by_steps", []))
     write_json(args.run / "world_model.json", {**report, "settings": args})
     return {name: found for name, found in report.items() if name not in LISTS}
@@ -252,7 +255,7 @@ def show(report: dict) -> None:
     if "pairs" in report:
         show_ranking(report)
     else:
-        print("ranking of chunks: not measured (--states 0, or not the contract of the simulated cell)")
+        print("ranking of chunks: not measured (--states 0, no value model, or not the contract of the simulated cell)")
     for line in steps_lines(report.get("by_steps", [])):
         print(line)
     if "trust" in report:

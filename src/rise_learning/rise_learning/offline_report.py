@@ -20,7 +20,7 @@ from torch import Tensor
 
 from rise_learning import cli
 from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.data.loading import load_bags
+from rise_learning.data.loading import episode_ids, load_bags
 from rise_learning.errors import CheckpointError, DataError
 from rise_learning.evaluation.offline import complete_starts, dynamics_figures, policy_figures, value_figures
 from rise_learning.evaluation.offline_figures import offline_figure
@@ -54,14 +54,14 @@ class Args:
     """Print the report as JSON."""
 
 
-def training_configs(run: Path) -> dict[str, dict[str, Any]]:
-    """Saved settings of every training in the run. Raises CheckpointError: value or dynamics are missing."""
+def training_configs(run: Path, needed: tuple[str, ...] = ("value", "dynamics")) -> dict[str, dict[str, Any]]:
+    """Saved settings of every training in the run. Raises CheckpointError: one that is needed is missing."""
     configs = {}
     for name in TRAININGS:
         path = run / name / "config.json"
         if path.is_file():
             configs[name] = json.loads(path.read_text())["args"]
-    missing = [name for name in ("value", "dynamics") if name not in configs]
+    missing = [name for name in needed if name not in configs]
     if missing:
         raise CheckpointError(f"{run} lacks {' and '.join(missing)}; run train_value and train_dynamics --out {run}")
     return configs
@@ -80,7 +80,7 @@ def refuse_trained_on(configs: dict[str, dict[str, Any]], bags: tuple[Path, ...]
 def refuse_same_episodes(configs: dict[str, dict[str, Any]], held_out: EpisodeSet, size: tuple[int, int]) -> None:
     """Raises DataError where an episode lies in a training bag under another path; bags that are gone are not asked."""
     paths = sorted({Path(path) for config in configs.values() for path in config["bags"] if Path(path).exists()})
-    used = {episode.episode_id for episode in load_bags(paths, size).episodes} if paths else set()
+    used = episode_ids(paths, size) if paths else set()
     both = sorted(used & {episode.episode_id for episode in held_out.episodes})
     if both:
         raise DataError(f"{', '.join(both)} also lie in the bags of the training; give episodes that it has not read")

@@ -33,7 +33,7 @@ from rise_learning.presets import (
     peer_model,
 )
 from rise_learning.training import distributed
-from rise_learning.training.base import find_base
+from rise_learning.training.base import begin_with, find_base
 from rise_learning.training.dynamics_models import new_model, small_config
 from rise_learning.training.loop import Trainer, step_seed
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
@@ -59,6 +59,9 @@ class Args:
     """Ours, or a peer of Table V: Genie Envisioner as published (no actions), Cosmos-Predict."""
     base: str = "auto"
     """Pre-trained dynamics to start from: auto (the shipped one where it fits), none, or a directory."""
+    begin_with: Path | None = None
+    """Dynamics of another robot whose attention and feed-forward layers a new model begins with; codec, cameras and
+    actions are its own."""
     pretrain: bool = True
     """Start from --base; without it from scratch (or, at the paper's size, from the published weights alone)."""
     task_centric: bool = True
@@ -183,6 +186,12 @@ def starting_point(
     choice, contract = args.training.model, episodes.contract
     chosen = {"actions": args.actions, "control_maps": args.control_maps}
     wanted = small_config(choice, contract, size, **chosen)
+    if args.begin_with is not None:
+        if args.base not in ("auto", "none") or not args.pretrain:
+            raise ConfigError("--begin-with makes a new model: leave out --base and --no-pretrain")
+        model, inputs = new_dynamics(episodes, size, args.seed, choice, **chosen)
+        logger.info("%d parameters of %s", begin_with(args.begin_with, model), args.begin_with)
+        return model, inputs, True
     base = find_base(args.base if args.pretrain else "none", contract, size, wanted)
     return (*base, True) if base else (*new_dynamics(episodes, size, args.seed, choice, **chosen), False)
 
@@ -199,15 +208,14 @@ def train(args: Args) -> None:
     """Train, report on held-out episodes, and write the EMA model."""
     cli.use_threads(args.threads)
     settings, size = args.training, get_preset(args.preset).image_size
-    episodes = load_bags(list(args.bags), size)
-    training, held_out = episodes.split(settings.held_out, args.seed)
+    training, held_out = load_bags(list(args.bags), size).split(settings.held_out, args.seed)
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     model, inputs, from_base = starting_point(args, training, size)
     run = RunDirectory(args.out / "dynamics")
     run.save_config(args=args, model=model.config, from_base=from_base, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
     fingerprint = {
-        "contract": episodes.contract.digest,
+        "contract": training.contract.digest,
         "model": to_plain(model.config),
         "frames": len(training),
         "ablations": list(args.ablations),
@@ -218,7 +226,7 @@ def train(args: Args) -> None:
     assert isinstance(averaged, MultiViewDynamics)
     if not distributed.is_main():
         return
-    save_trained(run.path, averaged, episodes.contract, **inputs.texts())
+    save_trained(run.path, averaged, training.contract, **inputs.texts())
     metrics = held_out_report(averaged, inputs, held_out, chosen, args.seed)
     write_json(run.path / "held_out.json", metrics)
     print("dynamics on held-out chunks: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))

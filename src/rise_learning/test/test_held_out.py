@@ -23,13 +23,14 @@ from rise_learning.evaluation.held_out import (
     write_held_out_videos,
 )
 from rise_learning.evaluation.held_out_text import held_out_lines, steps_lines
-from rise_learning.evaluation.imagination_figures import Future, futures_figure, outcomes_figure
+from rise_learning.evaluation.imagination_figures import Future, _examples, futures_figure, outcomes_figure
+from rise_learning.evaluation.offline import gain_intervals
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.world_model_io import save_trained
 from rise_worldmodel.config import CodecConfig, DynamicsConfig, ValueConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.value import ValueModel
-from rise_worldmodel.video_scores import PublishedMetrics
+from rise_worldmodel.video_scores import PublishedMetrics, VideoScores
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +70,15 @@ def test_every_bound_of_table_v_is_there_and_eq_2_is_that_of_its_frames(
     model: LearnedWorldModel, episodes: EpisodeSet
 ) -> None:
     chunks = HeldOutChunks.draw(episodes, 9, seed=0)
-    found = video_figures(model, chunks, steps=1, published=PublishedMetrics())
+    found = video_figures(model.model.dynamics, model.inputs, chunks, steps=1, published=PublishedMetrics())
     assert (found["chunks"], found["videos"]) == (9, 27)
     for name in ("psnr", "ssim", "epe"):
         for key in (name, f"{name}_copy_last", f"{name}_shuffled_actions", f"codec_{name}"):
             assert np.isfinite(found[key]), key
     assert found["gain_over_copy_last_db"] == pytest.approx(found["psnr"] - found["psnr_copy_last"])
+    for key in ("gain_over_copy_last_db", "gain_over_shuffled_actions_db_moving"):
+        low, high = found[f"interval95_{key}"]
+        assert low <= found[key] <= high and low < high, key
     assert "lpips" not in found and "fvd" not in found, "without their weights they are no figures"
     rows = np.arange(9)
     starts, actions, future = chunks.starts(rows)
@@ -87,6 +91,25 @@ def test_every_bound_of_table_v_is_there_and_eq_2_is_that_of_its_frames(
     assert -1 <= advantage_figures(model, chunks)["advantage_correlation"] <= 1
 
 
+def test_resampling_keeps_the_chunks_of_an_episode_together() -> None:
+    """Of two episodes one gains 10 dB and one nothing: chunks drawn one by one would never leave one of them out."""
+    scores = {name: VideoScores() for name in ("psnr", "psnr_copy_last", "psnr_shuffled_actions")}
+    for name, found in scores.items():
+        better = 0.01 if name == "psnr" else 0.1
+        found.squared = [torch.tensor([[error, 1.0, error, 1.0] for error in [better] * 20 + [0.1] * 20])]
+    low, high = gain_intervals(scores, np.repeat([0, 1], 20))["interval95_gain_over_copy_last_db"]
+    assert (low, high) == pytest.approx((0.0, 10.0))
+
+
+def test_the_picture_shows_the_typical_and_the_most_mistaken_episode(episodes: EpisodeSet) -> None:
+    values = np.zeros(len(episodes), np.float32)
+    values[episodes.last_frame] = [0.9, 0.2, 0.8, 0.7, 0.5]
+    shown = [episode.outcome for episode in episodes.episodes]
+    chosen = _examples(episodes, values, "success")
+    assert chosen[-1] == 1 and shown.count("failure") == 1
+    assert _examples(episodes, values, "failure") == [shown.index("failure")]
+
+
 def test_figures_are_printed(model: LearnedWorldModel, episodes: EpisodeSet) -> None:
     chunks = HeldOutChunks.draw(episodes, 4, seed=0)
     value, values = held_out_value(model, episodes)
@@ -94,18 +117,23 @@ def test_figures_are_printed(model: LearnedWorldModel, episodes: EpisodeSet) -> 
     rows = steps_against_quality(model, chunks, (1, 2))
     assert [row["steps"] for row in rows] == [1, 2] and rows[0]["psnr"] != rows[1]["psnr"]
     report = {
-        "dynamics": video_figures(model, chunks, steps=1, published=PublishedMetrics()),
+        "dynamics": video_figures(model.model.dynamics, model.inputs, chunks, steps=1, published=PublishedMetrics()),
         "value": value,
         "recorded_chunks": advantage_figures(model, chunks),
     }
     text = "\n".join([*held_out_lines(report), *steps_lines(rows)])
-    assert "4 successes against 1 failures" in text and "codec alone" in text and "EPE px" in text
+    assert (
+        "4 successes against 1 failures" in text
+        and "failures that end with place matched: 1" in text
+        and "codec alone" in text
+        and "EPE px" in text
+    )
     assert held_out_lines({}) == [] and steps_lines([]) == []
 
 
 def test_clips_and_pictures_can_be_read_back(model: LearnedWorldModel, episodes: EpisodeSet, tmp_path: Path) -> None:
     chunks = HeldOutChunks.draw(episodes, 4, seed=0)
-    (name,) = write_held_out_videos(tmp_path, model, chunks, 1)
+    (name,) = write_held_out_videos(tmp_path, model.model.dynamics, model.inputs, chunks, 1)
     assert imageio.imread(tmp_path / name).shape[0] == 5
     values = np.linspace(0, 1, len(episodes))
     picture = outcomes_figure(episodes, values)

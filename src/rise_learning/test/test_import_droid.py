@@ -175,4 +175,5 @@ def test_command_line_says_one_line_on_error(tmp_path: Path) -> None:
         [*command, "--source", str(tmp_path), "--out", str(tmp_path / "b")], capture_output=True, text=True
     )
     assert result.returncode == 1
-    assert result.stderr.strip() == "error: no recording format 'droyd'; did you mean droid? There are: droid, lerobot"
+    known = "There are: bridge, droid, lerobot"
+    assert result.stderr.strip() == f"error: no recording format 'droyd'; did you mean droid? {known}"

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import droid_helpers
 import numpy as np
 import pytest
 
-from rise_learning import import_episodes, offline_report, self_improve, train_dynamics, train_policy, train_value
+from rise_learning import (
+    evaluate_world_model,
+    import_episodes,
+    offline_report,
+    self_improve,
+    train_dynamics,
+    train_policy,
+    train_value,
+)
 from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.normalizer import Normalizer
-from rise_learning.errors import CheckpointError, DataError
+from rise_learning.errors import CheckpointError, ConfigError, DataError
+from rise_learning.evaluation.held_out_text import held_out_lines
 from rise_learning.evaluation.offline import action_errors, holding_still
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.training import base
@@ -100,6 +110,24 @@ def test_the_report_refuses_episodes_of_the_training(
         offline_report.make_report(offline_report.Args(run=run, bags=(copied / "train",), threads=1))
     with pytest.raises(CheckpointError, match="lacks value and dynamics"):
         offline_report.make_report(offline_report.Args(run=bags, bags=(bags / "val",), threads=1))
+
+
+def test_without_a_value_model_the_videos_are_measured(
+    trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, bags = trained
+    monkeypatch.setenv("RISE_CACHE", str(run.parent / "cache"))
+    shutil.copytree(run / "dynamics", tmp_path / "dynamics")
+    asked = evaluate_world_model.Args(run=tmp_path, bags=(bags / "val",), chunks=4, videos=1, threads=1)
+    report = evaluate_world_model.evaluate(asked)
+    low, high = report["dynamics"]["interval95_gain_over_copy_last_db"]
+    assert low <= report["dynamics"]["gain_over_copy_last_db"] <= high
+    assert [(tmp_path / "world_model" / name).is_file() for name in report["held_out_clips"]] == [True]
+    assert "value: the run has no value model" in held_out_lines(report)
+    with pytest.raises(ConfigError, match="--compare-steps needs a value model"):
+        evaluate_world_model.evaluate(dataclasses.replace(asked, compare_steps=(1, 2)))
+    with pytest.raises(ConfigError, match="nothing to measure"):
+        evaluate_world_model.evaluate(dataclasses.replace(asked, bags=()))
 
 
 def test_units_do_not_mix_in_action_errors(trained: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,6 @@ class Portion(NamedTuple):
     seeds: list[int]
 
 
-@torch.inference_mode()
 def score_portions(
     model: MultiViewDynamics,
     portions: Iterator[Portion],
@@ -46,15 +45,34 @@ def score_portions(
     flow: bool = False,
     published: PublishedMetrics | None = None,
 ) -> dict[str, float]:
-    """All figures over all portions, which are held one at a time.
+    """`named_figures` of `collect_scores`."""
+    return named_figures(collect_scores(model, portions, steps=steps, flow=flow, published=published))
 
-    Args:
-        flow: EPE as well.
-        published: LPIPS and FVD as well.
+
+def named_figures(scores: dict[str, VideoScores]) -> dict[str, float]:
+    """All figures of `collect_scores`.
 
     Returns:
         `psnr`, `psnr_copy_last`, `psnr_shuffled_actions`, `codec_psnr`, the same with `_moving` on what moves; `ssim`
         and the others of `VideoScores.report`, with the same affixes.
+    """
+    return {key: value for name in CANDIDATES for key, value in _named(name, scores[name]).items()}
+
+
+@torch.inference_mode()
+def collect_scores(
+    model: MultiViewDynamics,
+    portions: Iterator[Portion],
+    *,
+    steps: int = 1,
+    flow: bool = False,
+    published: PublishedMetrics | None = None,
+) -> dict[str, VideoScores]:
+    """Scores of imagination and of its bounds, by `CANDIDATES`, over all portions, which are held one at a time.
+
+    Args:
+        flow: EPE as well.
+        published: LPIPS and FVD as well.
     """
     published = published or PublishedMetrics()
     scores = {name: VideoScores(published) for name in CANDIDATES}
@@ -67,7 +85,7 @@ def score_portions(
         scores["psnr_shuffled_actions"].add(_imagine(model, context, other, steps, noise), truth)
         seen, real = context.to(model.device), future.to(model.device)
         scores["codec_psnr"].add(model.decode_future(seen, model.encode_future(real)).cpu(), truth)
-    return {key: value for name in CANDIDATES for key, value in _named(name, scores[name]).items()}
+    return scores
 
 
 def dynamics_report(

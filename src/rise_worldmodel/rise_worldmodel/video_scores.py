@@ -54,12 +54,17 @@ class VideoScores:
     sums: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     features: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    squared: list[Tensor] = field(default_factory=list)
 
     def add(self, predicted: Tensor, truth: Truth) -> None:
         """Count B more videos (B, F, V, H, W, 3) uint8."""
         error = ((predicted.float() - truth.frames.float()) / 255.0) ** 2
-        self._count("mse", error.sum(), error.numel())
-        self._count("mse_moving", error[truth.mask].sum(), 3 * int(truth.mask.sum()))
+        moving = truth.mask[..., None].expand_as(error)
+        parts = (error, torch.ones_like(error), error * moving, moving)
+        squared = torch.stack([part.flatten(1).sum(1, dtype=torch.float64) for part in parts], dim=1)
+        self.squared.append(squared)
+        self._count("mse", squared[:, 0].sum(), int(squared[:, 1].sum()))
+        self._count("mse_moving", squared[:, 2].sum(), int(squared[:, 3].sum()))
         self._count("ssim", *ssim_sum(predicted, truth.frames))
         if truth.flow is not None:
             flow = optical_flow(torch.cat([truth.last[:, None], predicted], dim=1))
@@ -83,6 +88,10 @@ class VideoScores:
             ours, true = (torch.cat(column) for column in zip(*self.features, strict=True))
             found["fvd"] = frechet_distance(ours, true) if len(ours) > 1 else float("nan")
         return found
+
+    def psnr_sums(self) -> Tensor:
+        """(N, 4) of every chunk: squared error, its count, and both on what moves; what resampling needs."""
+        return torch.cat(self.squared)
 
     def _count(self, name: str, total: Tensor | float, count: int) -> None:
         self.sums[name] = self.sums.get(name, 0.0) + float(total)

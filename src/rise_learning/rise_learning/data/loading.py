@@ -74,6 +74,28 @@ def load_bags(paths: list[Path], image_size: tuple[int, int], *, workers: int = 
         DataError: nothing usable there.
         ContractMismatchError: bags of different contracts.
     """
+    bags = _convert_all(paths, image_size, workers)
+    contract, episodes = None, []
+    for bag in bags:
+        its, found = _read_cache(_cache_file(bag, image_size))
+        contract = contract or its
+        contract.require_same(its, ours=str(bags[0]), theirs=str(bag))
+        episodes += found
+    assert contract is not None
+    return EpisodeSet(contract, episodes)
+
+
+def episode_ids(paths: list[Path], image_size: tuple[int, int], *, workers: int = 2) -> set[str]:
+    """Of every episode that `load_bags` would give, without their frames in memory. Raises DataError: nothing there."""
+    found: set[str] = set()
+    for bag in _convert_all(paths, image_size, workers):
+        with np.load(_cache_file(bag, image_size)) as stored:
+            found |= {episode["episode_id"] for episode in json.loads(str(stored["meta"]))["episodes"]}
+    return found
+
+
+def _convert_all(paths: list[Path], image_size: tuple[int, int], workers: int) -> list[Path]:
+    """The bags below `paths`, each in the cache."""
     bags = [bag for path in paths for bag in find_bags(path)]
     if not bags:
         raise DataError(f"no bag below {[str(path) for path in paths]}; record or collect one first")
@@ -88,14 +110,7 @@ def load_bags(paths: list[Path], image_size: tuple[int, int], *, workers: int = 
                     unit="bag",
                 )
             )
-    contract, episodes = None, []
-    for bag in bags:
-        its, found = _read_cache(_cache_file(bag, image_size))
-        contract = contract or its
-        contract.require_same(its, ours=str(bags[0]), theirs=str(bag))
-        episodes += found
-    assert contract is not None
-    return EpisodeSet(contract, episodes)
+    return bags
 
 
 def _cache_file(bag: Path, image_size: tuple[int, int]) -> Path:

@@ -11,12 +11,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import DataError
-from rise_learning.evaluation.offline import PORTION, chunk_figures, chunks_by_episode, gains, value_figures
+from rise_learning.evaluation.offline import (
+    PORTION,
+    chunk_figures,
+    chunk_scores,
+    chunks_by_episode,
+    gain_intervals,
+    gains,
+    value_figures,
+)
 from rise_learning.evaluation.ranking import correlation
 from rise_learning.rl.imagination import Starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.dynamics_report import named_figures
+from rise_worldmodel.flow_matching import seeded_noise
 from rise_worldmodel.video_scores import PublishedMetrics
 from rise_worldmodel.visualize import side_by_side, write_video
 
@@ -56,16 +68,27 @@ class HeldOutChunks:
 
 
 def video_figures(
-    model: LearnedWorldModel, chunks: HeldOutChunks, *, steps: int, published: PublishedMetrics
+    dynamics: MultiViewDynamics,
+    inputs: DynamicsInputs,
+    chunks: HeldOutChunks,
+    *,
+    steps: int,
+    published: PublishedMetrics,
 ) -> dict[str, Any]:
     """PSNR, SSIM, EPE and, where their weights are given, LPIPS and FVD, beside copy-last, codec and other actions."""
-    report = chunk_figures(
-        model.model.dynamics, model.inputs, chunks.episodes, chunks.frames,
+    scores = chunk_scores(
+        dynamics, inputs, chunks.episodes, chunks.frames,
         seed=chunks.seed, steps=steps, flow=True, published=published,
     )  # fmt: skip
-    videos = len(chunks.frames) * len(chunks.episodes.contract.cameras)
-    episodes = len(np.unique(chunks.episodes.episode_of[chunks.frames]))
-    return {"chunks": len(chunks.frames), "episodes": episodes, "videos": videos, **report, **gains(report)}
+    report, episode_of = named_figures(scores), chunks.episodes.episode_of[chunks.frames]
+    return {
+        "chunks": len(chunks.frames),
+        "episodes": len(np.unique(episode_of)),
+        "videos": len(chunks.frames) * len(chunks.episodes.contract.cameras),
+        **report,
+        **gains(report),
+        **gain_intervals(scores, episode_of),
+    }
 
 
 def steps_against_quality(
@@ -102,11 +125,14 @@ def advantage_figures(model: LearnedWorldModel, chunks: HeldOutChunks, *, steps:
 
 def held_out_value(model: LearnedWorldModel, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
     """Figures by the names of train_value's report, with those of every episode, and (N,) V of every frame."""
-    figures, values = value_figures(model.model.value, episodes)
-    return {"auc_success_vs_failure": figures["auc_success_vs_failure_last"], **figures}, values
+    found, values = value_figures(model.model.value, episodes)
+    names = ("auc_success_vs_failure", "interval95_auc_success_vs_failure")
+    return {**{name: found[f"{name}_last"] for name in names}, **found}, values
 
 
-def write_held_out_videos(directory: Path, model: LearnedWorldModel, chunks: HeldOutChunks, count: int) -> list[str]:
+def write_held_out_videos(
+    directory: Path, dynamics: MultiViewDynamics, inputs: DynamicsInputs, chunks: HeldOutChunks, count: int
+) -> list[str]:
     """Clips of the first chunks: recorded, imagined, imagined under another chunk's actions, from top to bottom."""
     count = min(count, len(chunks.frames))
     if not count:
@@ -114,11 +140,15 @@ def write_held_out_videos(directory: Path, model: LearnedWorldModel, chunks: Hel
     rows = np.arange(count)
     starts, actions, future = chunks.starts(rows)
     other = chunks.starts((rows + 1) % len(chunks.frames))[1]
-    imagined, shuffled = (model.predict(starts, told, chunks.seed).frames for told in (actions, other))
+    noise = seeded_noise(dynamics.latent_shape, np.random.default_rng(chunks.seed).integers(2**62, size=count).tolist())
+    videos = [future]
+    for chunk in (actions, other):
+        told = inputs(starts.state, chunk, starts.instructions)
+        videos.append(dynamics.sample(starts.context, told.actions, told.state, maps=told.maps, noise=noise).cpu())
     contract = chunks.episodes.contract
     rate = contract.control_rate_hz / contract.actions_per_frame
     files = []
     for row in rows:
-        clip = side_by_side([future[row], imagined[row], shuffled[row]], scale=-(-96 // future.shape[3]))
+        clip = side_by_side([video[row] for video in videos], scale=-(-96 // future.shape[3]))
         files.append(write_video(directory / f"held_out_{chunks.frames[row]}.mp4", clip, fps=rate).name)
     return files

@@ -18,13 +18,14 @@ from rise_learning.evaluation.held_out import (
 from rise_learning.evaluation.imagination_figures import outcomes_figure
 from rise_learning.offline_report import refuse_same_episodes, refuse_trained_on, training_configs
 from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_learning.training.world_model_io import load_dynamics, load_inputs, trained_contract
 from rise_worldmodel.video_scores import PublishedMetrics
 
 
 def held_out_report(
     run: Path,
     bags: Sequence[Path],
-    model: LearnedWorldModel,
+    model: LearnedWorldModel | None,
     *,
     chunks: int,
     seed: int,
@@ -35,26 +36,33 @@ def held_out_report(
 ) -> dict[str, Any]:
     """Video, value and Eq. 2 by the names of the demo's summary; clips and a picture go to RUN/world_model.
 
+    Args:
+        model: of the run; None where it has no value model: then the videos of its dynamics are all.
+
     Raises:
         DataError: the run has read one of the episodes, or none has two whole chunks.
         ContractMismatchError: the bags are of another robot.
     """
-    configs, config = training_configs(run), model.model.dynamics.config
+    configs = training_configs(run, ("dynamics",) if model is None else ("value", "dynamics"))
     refuse_trained_on(configs, tuple(bags))
-    size = config.height, config.width
+    contract = trained_contract(run / "dynamics")
+    dynamics = load_dynamics(run / "dynamics", contract).eval() if model is None else model.model.dynamics
+    inputs = load_inputs(run / "dynamics", contract, dynamics.config) if model is None else model.inputs
+    size = dynamics.config.height, dynamics.config.width
     episodes = load_bags(list(bags), size)
     refuse_same_episodes(configs, episodes, size)
-    model.inputs.contract.require_same(episodes.contract, ours=str(run), theirs=str(bags[0]))
+    contract.require_same(episodes.contract, ours=str(run), theirs=str(bags[0]))
     drawn = HeldOutChunks.draw(episodes, chunks, seed)
-    value, values = held_out_value(model, episodes)
     directory = run / "world_model"
     directory.mkdir(parents=True, exist_ok=True)
+    report = {
+        "dynamics": video_figures(dynamics, inputs, drawn, steps=steps, published=published),
+        "held_out_clips": write_held_out_videos(directory, dynamics, inputs, drawn, videos),
+    }
+    if model is None:
+        return report
+    value, values = held_out_value(model, episodes)
     if (picture := outcomes_figure(episodes, values)) is not None:
         (directory / "value_of_outcomes.png").write_bytes(picture)
-    return {
-        "dynamics": video_figures(model, drawn, steps=steps, published=published),
-        "value": value,
-        "recorded_chunks": advantage_figures(model, drawn),
-        "by_steps": steps_against_quality(model, drawn, compare_steps),
-        "held_out_clips": write_held_out_videos(directory, model, drawn, videos),
-    }
+    by_steps = steps_against_quality(model, drawn, compare_steps)
+    return {**report, "value": value, "recorded_chunks": advantage_figures(model, drawn), "by_steps": by_steps}

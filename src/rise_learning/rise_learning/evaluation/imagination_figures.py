@@ -15,8 +15,6 @@ from rise_learning.evaluation.report_figures import BLUE, COLOURS, GREEN, GREY, 
 
 SHOWN = 6
 """Frames of a row."""
-EPISODES = 2
-"""Shown of each outcome."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,15 @@ def _colour(futures: Sequence[Future], number: int) -> str:
 def outcomes_figure(episodes: EpisodeSet, values: np.ndarray) -> bytes | None:
     """PNG of V over success and failure: frames of some episodes above their curves, all curves at the bottom.
 
+    On the left the typical episode of an outcome, on the right the one that V at the end tells worst.
+
     Args:
         values: (N,) V of every frame.
 
     Returns:
         None where no episode's outcome is known.
     """
-    shown = [(number, outcome) for outcome in ("success", "failure") for number in _examples(episodes, outcome)]
+    shown = [(number, outcome) for outcome in ("success", "failure") for number in _examples(episodes, values, outcome)]
     if not shown:
         return None
     views, height, width = episodes.frames.shape[1:4]
@@ -106,9 +106,11 @@ def outcomes_figure(episodes: EpisodeSet, values: np.ndarray) -> bytes | None:
         return png(figure)
 
 
-def _examples(episodes: EpisodeSet, outcome: str) -> list[int]:
+def _examples(episodes: EpisodeSet, values: np.ndarray, outcome: str) -> list[int]:
+    """Of one outcome: the episode with the median V at its end, and the one that V at its end tells worst."""
     found = [number for number, episode in enumerate(episodes.episodes) if episode.outcome == outcome]
-    return found[:EPISODES]
+    order = sorted(found, key=lambda number: values[episodes.last_frame[number]], reverse=outcome == "success")
+    return list(dict.fromkeys((order[len(order) // 2], order[-1]))) if order else []
 
 
 def _frames_of(episodes: EpisodeSet, number: int) -> np.ndarray:

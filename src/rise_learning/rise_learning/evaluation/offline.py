@@ -10,15 +10,16 @@ import torch
 
 from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.evaluation.statistics import auc
+from rise_learning.evaluation.ranking import RESAMPLES
+from rise_learning.evaluation.statistics import auc, auc_interval
 from rise_learning.policy.checkpoint import TrainedPolicy
 from rise_learning.policy.flow_policy import PolicyInput
 from rise_learning.train_dynamics import clip, told_of
 from rise_learning.training.world_model_io import value_of_frames
 from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.dynamics_report import Portion, score_portions
+from rise_worldmodel.dynamics_report import Portion, collect_scores, named_figures
 from rise_worldmodel.value import ValueFunction
-from rise_worldmodel.video_scores import PublishedMetrics
+from rise_worldmodel.video_scores import PublishedMetrics, VideoScores
 
 PORTION = 8
 """Chunks imagined together."""
@@ -66,6 +67,31 @@ def chunks_by_episode(episodes: EpisodeSet, chunks: int, seed: int) -> dict[int,
     return found
 
 
+def gain_intervals(scores: dict[str, VideoScores], episode_of: np.ndarray) -> dict[str, list[float]]:
+    """95 % intervals of `gains`: a bootstrap over episodes, whose chunks stay together.
+
+    Args:
+        episode_of: (N,) episode of every chunk, in the order of the scores.
+    """
+    _, group = np.unique(episode_of, return_inverse=True)
+    count = int(group.max()) + 1
+    sums = {name: np.zeros((count, 4)) for name in scores}
+    for name, found in scores.items():
+        np.add.at(sums[name], group, found.psnr_sums().numpy())
+    chosen = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
+    drawn = {name: each[chosen].sum(1) for name, each in sums.items()}
+    with np.errstate(invalid="ignore"):  # nothing moves in any of the chunks drawn: NaN, as in the figures themselves
+        errors = {name: each[:, [0, 2]] / each[:, [1, 3]] for name, each in drawn.items()}
+    decibels = {name: -10.0 * np.log10(np.maximum(each, 1e-10)) for name, each in errors.items()}
+    intervals = {}
+    for bound in ("copy_last", "shuffled_actions"):
+        gained = decibels["psnr"] - decibels[f"psnr_{bound}"]
+        for column, moving in enumerate(("", "_moving")):
+            found = np.quantile(gained[:, column], [0.025, 0.975]).tolist()
+            intervals[f"interval95_gain_over_{bound}_db{moving}"] = found
+    return intervals
+
+
 def gains(report: dict[str, float]) -> dict[str, float]:
     """DB that imagination is better than its bounds below."""
     return {
@@ -85,9 +111,23 @@ def chunk_figures(
     seed: int,
     steps: int = 1,
     flow: bool = False,
-    published: PublishedMetrics | None = None,
 ) -> dict[str, float]:
-    """`score_portions` of the chunks at frames g (B,); only a few are in memory at a time."""
+    """`named_figures` of `chunk_scores`."""
+    return named_figures(chunk_scores(model, inputs, episodes, g, seed=seed, steps=steps, flow=flow))
+
+
+def chunk_scores(
+    model: MultiViewDynamics,
+    inputs: DynamicsInputs,
+    episodes: EpisodeSet,
+    g: np.ndarray,
+    *,
+    seed: int,
+    steps: int = 1,
+    flow: bool = False,
+    published: PublishedMetrics | None = None,
+) -> dict[str, VideoScores]:
+    """`collect_scores` of the chunks at frames g (B,); only a few are in memory at a time."""
     seeds = np.random.default_rng(seed).integers(2**62, size=len(g)).tolist()
     others = np.roll(g, 1)
 
@@ -97,7 +137,7 @@ def chunk_figures(
             other = told_of(episodes, others[rows], inputs)
             yield Portion(context, future, told, other, [seeds[row] for row in rows])
 
-    return score_portions(model, portions(), steps=steps, flow=flow, published=published)
+    return collect_scores(model, portions(), steps=steps, flow=flow, published=published)
 
 
 def value_figures(model: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
@@ -126,10 +166,25 @@ def value_figures(model: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str,
         f"episodes_{outcome}": sum(row["outcome"] == outcome for row in rows) for outcome in ("success", "failure")
     }
     for name in ("last", "mean"):
-        groups = [np.array([r[name] for r in rows if r["outcome"] == outcome]) for outcome in ("success", "failure")]
-        found = auc(*groups)
-        figures[f"auc_success_vs_failure_{name}"] = None if np.isnan(found) else found
-    return {**figures, "by_episode": rows}, values
+        good, bad = (np.array([r[name] for r in rows if r["outcome"] == outcome]) for outcome in ("success", "failure"))
+        both = len(good) > 0 and len(bad) > 0
+        figures[f"auc_success_vs_failure_{name}"] = auc(good, bad) if both else None
+        figures[f"interval95_auc_success_vs_failure_{name}"] = auc_interval(good, bad) if both else None
+    return {**figures, "by_failure": _by_failure(rows, episodes), "by_episode": rows}, values
+
+
+def _by_failure(rows: list[dict[str, Any]], episodes: EpisodeSet) -> dict[str, dict[str, Any]]:
+    """AUC of the last frames of all successes against failures whose last rubric event was the same; "" is none."""
+    good = np.array([row["last"] for row in rows if row["outcome"] == "success"])
+    kinds: dict[str, list[float]] = {}
+    for row, episode in zip(rows, episodes.episodes, strict=True):
+        if row["outcome"] == "failure" and len(good):
+            kinds.setdefault(episode.events[-1][1] if episode.events else "", []).append(row["last"])
+    found = {}
+    for kind, last in sorted(kinds.items()):
+        bad = np.array(last)
+        found[kind] = {"episodes": len(bad), "auc": auc(good, bad), "interval95": auc_interval(good, bad)}
+    return found
 
 
 def sampled_chunks(trained: TrainedPolicy, episodes: EpisodeSet, g: np.ndarray, *, seed: int) -> np.ndarray:

@@ -31,6 +31,13 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
+def auc_interval(positive: np.ndarray, negative: np.ndarray, resamples: int = 2000, seed: int = 0) -> list[float]:
+    """95 % interval of `auc`: a bootstrap over both groups."""
+    rng = np.random.default_rng(seed)
+    drawn = [auc(rng.choice(positive, len(positive)), rng.choice(negative, len(negative))) for _ in range(resamples)]
+    return [float(bound) for bound in np.quantile(drawn, [0.025, 0.975])]
+
+
 def paired_wins(better: np.ndarray, worse: np.ndarray) -> float:
     """Share of pairs in which `better[i]` scores above `worse[i]`, ties half; NaN without pairs."""
     if not len(better):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import torch
+from safetensors.torch import load_file
+
 from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.errors import ConfigError
 from rise_learning.training.world_model_io import CONTRACT_KEY, FILE, load_dynamics, load_inputs
@@ -13,6 +16,9 @@ from rise_worldmodel.checkpoint import read_metadata
 from rise_worldmodel.config import DynamicsConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 
+SHARED_PARTS = ("transformer_blocks.", "time_embed.", "caption_projection.", "scale_shift_table")
+"""Of a transformer: what knows neither codec, cameras, length of a chunk nor joints, so that another robot can begin
+with it."""
 KIND = ("architecture", "condition", "control_maps", "context_tokens")
 SIZE = ("heads", "head_dim", "layers")
 """Fields that a base and what is wanted must share."""
@@ -58,3 +64,32 @@ def find_base(
         raise ConfigError(f"{directory} is another model than the flags ask for: {'; '.join(both)}")
     model.requires_grad_(True).codec.requires_grad_(False)
     return model, load_inputs(directory, contract, model.config)
+
+
+def begin_with(directory: Path, model: MultiViewDynamics) -> int:
+    """Copy `SHARED_PARTS` of another robot's dynamics into `model`; everything else of it stays new.
+
+    Returns:
+        Parameters copied.
+
+    Raises:
+        ConfigError: there are no dynamics, or parameters are missing or of another size.
+    """
+    if not (directory / FILE).is_file():
+        raise ConfigError(f"{directory / FILE} does not exist; --begin-with takes the directory of trained dynamics")
+    theirs = load_file(directory / FILE)
+    wanted = {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if name.removeprefix("transformer.").startswith(SHARED_PARTS)
+    }
+    odd = [name for name, mine in wanted.items() if name not in theirs or theirs[name].shape != mine.shape]
+    if odd or not wanted:
+        raise ConfigError(
+            f"{directory} is of another size or architecture: {len(odd)} of {len(wanted)} tensors differ, the first is "
+            f"{odd[0] if odd else 'none'}; choose --preset and --architecture as there"
+        )
+    with torch.no_grad():
+        for name, mine in wanted.items():
+            mine.copy_(theirs[name])
+    return sum(mine.numel() for mine in wanted.values())

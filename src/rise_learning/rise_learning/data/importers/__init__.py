@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from pathlib import Path
 
+from rise_learning.data.importers.bridge import BridgeSource
 from rise_learning.data.importers.droid import DroidSource
 from rise_learning.data.importers.lerobot import LerobotSource
 from rise_learning.data.importers.recording import RecordingSource
@@ -15,6 +16,7 @@ from rise_robot.core.contract import Contract
 OpenSource = Callable[[Path, Contract, Path | None], RecordingSource]
 """From (directory, contract, mapping file or None)."""
 FORMATS: dict[str, tuple[str | None, OpenSource]] = {
+    "bridge": ("contract_bridge.yaml", BridgeSource),
     "droid": ("contract_droid.yaml", DroidSource),
     "lerobot": (None, LerobotSource),
 }

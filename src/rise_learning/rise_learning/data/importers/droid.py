@@ -105,11 +105,13 @@ class DroidSource:
         }
 
 
-def read_video(path: Path, camera: CameraSpec, frames: int, jpeg_quality: int) -> list[bytes]:
+def read_video(
+    path: Path, camera: CameraSpec, frames: int, jpeg_quality: int, rate_hz: float | None = None
+) -> list[bytes]:
     """JPEG files of every picture of a video.
 
     Args:
-        camera: whose size and rate the video must have.
+        camera: whose size the video must have, and whose rate where `rate_hz` names no other.
         frames: how many pictures the episode's control steps ask for.
 
     Raises:
@@ -118,9 +120,10 @@ def read_video(path: Path, camera: CameraSpec, frames: int, jpeg_quality: int) -
     if not path.is_file():
         raise DataError(f"{path} is missing; every episode needs one video per camera of the contract ({camera.name})")
     video = cv2.VideoCapture(str(path))
-    rate, files = video.get(cv2.CAP_PROP_FPS), []
-    if not video.isOpened() or abs(rate - camera.rate_hz) > 0.01 * camera.rate_hz:
-        raise DataError(f"{path} has {rate:g} pictures/s, the contract's {camera.name} has {camera.rate_hz:g}")
+    rate, expected, files = video.get(cv2.CAP_PROP_FPS), rate_hz or camera.rate_hz, []
+    if not video.isOpened() or abs(rate - expected) > 0.01 * expected:
+        asks = f"the contract's {camera.name}" if rate_hz is None else "its format"
+        raise DataError(f"{path} has {rate:g} pictures/s, {asks} has {expected:g}")
     while True:
         there, picture = video.read()
         if not there:
