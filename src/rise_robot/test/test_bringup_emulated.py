@@ -194,3 +194,38 @@ def test_ctrl_c_ends_all_with_code_0(robot: tuple[Bringup, Listener]) -> None:
     assert "Traceback" not in printed
     first, then = printed.rindex("trajectory_controller: deactivate"), printed.rindex("piper_driver: deactivate")
     assert first < then, "who commands ends before what obeys"
+
+
+def test_nodes_that_are_interrupted_at_once_bring_the_arms_to_rest_together() -> None:
+    """As `ros2 launch` ends them: the driver follows the controller until it has braked."""
+    bringup = Bringup("--hardware", "emulated")
+    listener = Listener(bringup.domain)
+    environment = os.environ | {"ROS_DOMAIN_ID": str(bringup.domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    words = ("--ros-args", "-p", f"contract:={TINY}", "-p", "seconds:=30.0", "-p", "amplitude:=0.3")
+    mover = None
+
+    def pace() -> float:
+        """rad/s of the fastest joint that is commanded."""
+        last = listener.heard["joint_command"][-2:]
+        return float(np.abs(np.diff([each.position for each in last], axis=0)).max()) * CONTRACT.control_rate_hz
+
+    try:
+        bringup.wait_for("piper_driver]: active")
+        mover = subprocess.Popen(
+            [sys.executable, "-m", "rise_robot.nodes.motion_check", *words], env=environment, stdout=subprocess.DEVNULL
+        )
+        listener.spin_until(lambda: len(listener.heard["joint_command"]) > 1 and pace() > 0.15, 60.0)
+        nodes = bringup.children()
+        for name in ("piper_driver", "trajectory_controller"):
+            os.kill(nodes[name], signal.SIGINT)
+        listener.spin_until(lambda: bringup.process.poll() is not None, 60.0)
+        listener.spin(0.5)
+        end, reached = (np.array(listener.heard[topic][-1].position) for topic in ("joint_command", "joint_states"))
+        np.testing.assert_allclose(reached, end, atol=0.006)
+    finally:
+        if mover is not None:
+            mover.kill()
+            mover.wait()
+        listener.close()
+        if bringup.process.poll() is None:
+            bringup.end(signal.SIGKILL)

@@ -40,6 +40,8 @@ from rise_robot.nodes.lifecycle import ManagedNode
 WAKE_S = 0.02
 WATCH_S = 0.02
 """Arms that send nothing are looked after this often."""
+BRAKING_S, SILENCE_S = 1.5, 0.25
+"""Asked to stop, the driver follows commands for so long at most, and until none has come for so long."""
 
 
 class PiperDriverNode:
@@ -56,6 +58,7 @@ class PiperDriverNode:
         self._robot: PiperRobot | None = None
         self._reader: CanReader | None = None
         self._command: JointState | None = None  # the newest, until it is executed
+        self._commanded = 0.0
         self._watch_due, self._powered = 0.0, False
         self._said, self._faults = "", 0
         self._stop_all = node.create_publisher(Empty, "control/emergency_stop", qos.EVENT)
@@ -77,6 +80,13 @@ class PiperDriverNode:
         while not stop.wait(WAKE_S):
             if self._reader is not None and self._reader.failure is not None:
                 raise self._reader.failure
+        self._follow_to_rest()
+
+    def _follow_to_rest(self) -> None:
+        """Whoever commands may be braking: `ros2 launch` interrupts all nodes at once."""
+        end = time.monotonic() + BRAKING_S
+        while self._robot is not None and time.monotonic() < min(end, self._commanded + SILENCE_S):
+            time.sleep(WAKE_S)
 
     def close(self) -> None:
         """Park where that is wanted; otherwise the motors hold the arms where they are."""
@@ -179,7 +189,7 @@ class PiperDriverNode:
         self._joints.publish(conversions.joint_state(self.contract, stamp, positions, velocities, efforts))
 
     def _on_command(self, message: JointState) -> None:
-        self._command = message
+        self._command, self._commanded = message, time.monotonic()
 
     def _execute(self, message: JointState, robot: PiperRobot) -> None:
         try:

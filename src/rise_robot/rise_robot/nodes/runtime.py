@@ -67,7 +67,8 @@ def reject_unknown_parameters(node: Node) -> None:
 def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads: int = 1, realtime: str = "") -> int:
     """Run a node until it ends, SIGINT or SIGTERM; return the exit code.
 
-    Any number of signals is one request to stop and gives 0; a failure gives 1 and is printed.
+    Any number of signals is one request to stop and gives 0; a failure gives 1 and is printed. Callbacks are served
+    until the node's own `run` has returned, which may take its time.
 
     Args:
         make: the node.
@@ -75,9 +76,9 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
         threads: more than one serves callbacks that wait for others (actions).
         realtime: the integer parameter that holds the SCHED_FIFO priority to ask for, for all threads; empty: none.
     """
-    stop = threading.Event()
+    asked, stop = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: asked.set())
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     failure: list[BaseException] = []
     runnable: Runnable | None = None
@@ -88,10 +89,10 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
         if realtime:  # here, and not in the node: a test that makes one is not to become a real-time process
             ask_for_realtime(runnable.node.get_parameter(realtime).value, every_thread=True)
         spinner = threading.Thread(
-            target=_spin, args=(runnable.node, stop, failure, threads, bool(realtime)), daemon=True
+            target=_spin, args=(runnable.node, asked, stop, failure, threads, bool(realtime)), daemon=True
         )
         spinner.start()
-        runnable.run(stop)
+        runnable.run(asked)
     except BaseException as error:
         failure.append(error)
     finally:
@@ -110,22 +111,30 @@ def wait(stop: threading.Event) -> None:
         pass
 
 
-def _spin(node: Node, stop: threading.Event, failure: list[BaseException], threads: int, often: bool) -> None:
+def _spin(
+    node: Node,
+    asked: threading.Event,
+    stop: threading.Event,
+    failure: list[BaseException],
+    threads: int,
+    often: bool,
+) -> None:
+    """Serve callbacks until `stop`; without a parent, or when one of them fails, the node is asked to stop."""
     parent = os.environ.get(PARENT_ENV)
     executor = _executor(threads, often)
     executor.add_node(node)
     try:
         while not stop.is_set():
             executor.spin_once(timeout_sec=0.1)
-            if parent and os.getppid() != int(parent):
+            if parent and os.getppid() != int(parent) and not asked.is_set():
                 node.get_logger().error(f"bringup (process {parent}) is gone: ending")
-                stop.set()
+                asked.set()
     except ExternalShutdownException:
         pass
     except BaseException as error:
         failure.append(error)
     finally:
-        stop.set()
+        asked.set()
         executor.shutdown(timeout_sec=1.0)
 
 
