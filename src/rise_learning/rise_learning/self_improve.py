@@ -143,6 +143,11 @@ def train(args: Args) -> None:
         f"self_improve: {statistics.imagined} imagined chunks, offline share {statistics.offline_share:.3f}, "
         f"{statistics.clipped} advantages outside the bins, per bin {statistics.bins}"
         + (f", {statistics.distrusted} not trusted" if settings.minimum_trust else "")
+        + (
+            f", {statistics.episodes_ended_well} of {statistics.episodes} imagined episodes ended well"
+            if settings.guided_chunks
+            else ""
+        )
     )
 
 
