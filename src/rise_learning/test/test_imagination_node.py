@@ -98,6 +98,10 @@ def deployment(run: Path) -> Iterator[Deployment]:
         running.close()
 
 
+UNSEEN = ("missing or stale", "nothing before", "s old, at most", "has said nothing", "control periods ago")
+"""In what the node says where it did not see robot or policy in time; on a busy machine that happens."""
+
+
 class Client:
     """Sends goals to the node of a deployment."""
 
@@ -120,7 +124,7 @@ class Client:
             done = self.ask(goal).get_result_async()
             self.running.spin_until(done.done)
             result = done.result().result
-            if "missing or stale" not in result.message and "nothing before" not in result.message:
+            if not any(reason in result.message for reason in UNSEEN):
                 break
         return result
 
@@ -141,9 +145,9 @@ def test_the_policys_chunk_is_imagined_frame_by_frame(deployment: Deployment, cl
     assert result.message == "" and len(result.values) == 25 and result.policy_version == "untrained"
     assert result.advantage == pytest.approx(np.mean(result.values) - result.value_now, abs=1e-5)
     assert 1 <= result.advantage_bin <= 10 and np.isnan(result.trust) and result.seconds > 0
-    deployment.spin_until(lambda: len(deployment.heard["imagination/value"]) >= 25)
-    values = deployment.heard["imagination/value"]
-    assert [message.frame for message in values] == list(range(1, 26))
+    shown = deployment.heard["imagination/value"]  # those of the goal before may still arrive
+    deployment.spin_until(lambda: [message.frame for message in shown[-25:]] == list(range(1, 26)))
+    values = shown[-25:]
     np.testing.assert_allclose([message.value for message in values], result.values)
     stamps = [conversions.stamp_of(message) for message in values]
     assert set(np.diff(stamps)) == {round(2e9 * TINY.control_period_s)}
@@ -165,14 +169,21 @@ def test_a_chunk_of_another_robot_is_refused_and_the_next_one_answered(client: C
 
 
 def test_a_goal_can_be_cancelled_while_it_is_shown(deployment: Deployment, client: Client) -> None:
-    before = len(deployment.heard["imagination/value"])
-    handle = client.ask(ImagineChunk.Goal(seed=2))
-    deployment.spin_until(lambda: len(deployment.heard["imagination/value"]) > before)
+    shown = deployment.heard["imagination/value"]
+    for _ in range(100):  # until a goal is shown: a busy machine may miss an observation
+        before = len(shown)
+        handle = client.ask(ImagineChunk.Goal(seed=2))
+        done = handle.get_result_async()
+        deployment.spin_until(
+            lambda before=before, done=done: 1 in [each.frame for each in shown[before:]] or done.done()
+        )
+        if not done.done():
+            break
     deployment.spin_until(handle.cancel_goal_async().done)
-    done = handle.get_result_async()
     deployment.spin_until(done.done)
     assert "ended before all frames were shown" in done.result().result.message
-    assert len(deployment.heard["imagination/value"]) < before + 25
+    frames = [each.frame for each in shown[before:]]
+    assert 25 not in frames[frames.index(1) :]
 
 
 def test_the_node_ends_with_the_others(deployment: Deployment) -> None:
