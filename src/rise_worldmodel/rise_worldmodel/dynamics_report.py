@@ -37,18 +37,6 @@ class Portion(NamedTuple):
     seeds: list[int]
 
 
-def score_portions(
-    model: MultiViewDynamics,
-    portions: Iterator[Portion],
-    *,
-    steps: int = 1,
-    flow: bool = False,
-    published: PublishedMetrics | None = None,
-) -> dict[str, float]:
-    """`named_figures` of `collect_scores`."""
-    return named_figures(collect_scores(model, portions, steps=steps, flow=flow, published=published))
-
-
 def named_figures(scores: dict[str, VideoScores]) -> dict[str, float]:
     """All figures of `collect_scores`.
 
@@ -102,7 +90,7 @@ def dynamics_report(
     flow: bool = False,
     published: PublishedMetrics | None = None,
 ) -> dict[str, float]:
-    """`score_portions` of clips that lie in memory; shuffled: actions (with state and maps) of the next sample.
+    """`named_figures` of clips that lie in memory; shuffled: actions (with state and maps) of the next sample.
 
     Args:
         context, future, actions, state, maps: held-out clips, shapes as in `MultiViewDynamics.loss`.
@@ -117,7 +105,7 @@ def dynamics_report(
         for rows, others in zip(order.split(micro_batch), order.roll(1).split(micro_batch), strict=True):
             yield Portion(context[rows], future[rows], told(rows), told(others), [seeds[row] for row in rows])
 
-    return score_portions(model, portions(), steps=steps, flow=flow, published=published)
+    return named_figures(collect_scores(model, portions(), steps=steps, flow=flow, published=published))
 
 
 def _imagine(model: MultiViewDynamics, context: Tensor, told: Told, steps: int, noise: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import DataError
 from rise_learning.evaluation.offline import (
     PORTION,
-    chunk_figures,
     chunk_scores,
     chunks_by_episode,
     gain_intervals,
@@ -24,7 +23,7 @@ from rise_learning.evaluation.offline import (
     value_figures,
 )
 from rise_learning.evaluation.ranking import correlation
-from rise_learning.rl.imagination import Starts
+from rise_learning.rl.imagination import Starts, recorded_starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.dynamics_report import named_figures
@@ -57,14 +56,9 @@ class HeldOutChunks:
 
     def starts(self, rows: np.ndarray) -> tuple[Starts, torch.Tensor, torch.Tensor]:
         """Of some of the chunks: states, (B, K, A) commands, (B, F, V, h, w, 3) frames that were recorded."""
-        episodes, g, texts = self.episodes, self.frames[rows], self.episodes.instructions
-        starts = Starts(
-            torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
-            torch.from_numpy(episodes.state[episodes.step_of[g]]),
-            [texts[number] for number in episodes.episode_of[g]],
-        )
+        episodes, g = self.episodes, self.frames[rows]
         future = episodes.frames[episodes.future_index(g, episodes.contract.frames_per_chunk)]
-        return starts, torch.from_numpy(episodes.chunk(g)), torch.from_numpy(future)
+        return recorded_starts(episodes, g), torch.from_numpy(episodes.chunk(g)), torch.from_numpy(future)
 
 
 def video_figures(
@@ -97,10 +91,11 @@ def steps_against_quality(
     """Per number of Euler steps: PSNR, SSIM, EPE, CPU seconds a chunk, correlation of Eq. 2 with recorded frames."""
     rows = []
     for steps in several:
-        report = chunk_figures(
+        scores = chunk_scores(
             model.model.dynamics, model.inputs, chunks.episodes, chunks.frames,
             seed=chunks.seed, steps=steps, flow=True,
         )  # fmt: skip
+        report = named_figures(scores)
         begin = time.process_time()
         advantages = advantage_figures(model, chunks, steps=steps)
         kept = ("psnr", "psnr_moving", "ssim", "epe")

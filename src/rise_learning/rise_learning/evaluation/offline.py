@@ -37,15 +37,15 @@ def complete_starts(episodes: EpisodeSet, numbers: list[int] | None = None) -> n
 def dynamics_figures(
     model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, *, chunks: int, seed: int
 ) -> dict[str, Any]:
-    """`chunk_figures` over all episodes together and for each one, on at most `chunks` chunks of each episode."""
+    """`named_figures` over all episodes together and for each one, on at most `chunks` chunks of each episode."""
     of_episode = chunks_by_episode(episodes, chunks, seed)
     if not of_episode:
         return {"chunks": 0, "episodes": 0}
     mixed = np.random.default_rng([seed, 1]).permutation(np.concatenate(list(of_episode.values())))
-    report = chunk_figures(model, inputs, episodes, mixed, seed=seed)
+    report = named_figures(chunk_scores(model, inputs, episodes, mixed, seed=seed))
     each: list[dict[str, Any]] = []
     for number, starts in of_episode.items():
-        found = chunk_figures(model, inputs, episodes, starts, seed=seed)
+        found = named_figures(chunk_scores(model, inputs, episodes, starts, seed=seed))
         each.append({"episode_id": episodes.episodes[number].episode_id, "chunks": len(starts), **found})
     return {
         "chunks": len(mixed),
@@ -100,20 +100,6 @@ def gains(report: dict[str, float]) -> dict[str, float]:
         "gain_over_shuffled_actions_db": report["psnr"] - report["psnr_shuffled_actions"],
         "gain_over_shuffled_actions_db_moving": report["psnr_moving"] - report["psnr_shuffled_actions_moving"],
     }
-
-
-def chunk_figures(
-    model: MultiViewDynamics,
-    inputs: DynamicsInputs,
-    episodes: EpisodeSet,
-    g: np.ndarray,
-    *,
-    seed: int,
-    steps: int = 1,
-    flow: bool = False,
-) -> dict[str, float]:
-    """`named_figures` of `chunk_scores`."""
-    return named_figures(chunk_scores(model, inputs, episodes, g, seed=seed, steps=steps, flow=flow))
 
 
 def chunk_scores(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.rl.exploration import Explorer
 
@@ -112,6 +113,17 @@ class Starts:
             None if self.origin is None else np.repeat(self.origin, times),
             None if self.played is None else self.played.repeat_interleave(times, 0),
         )
+
+
+def recorded_starts(episodes: EpisodeSet, g: np.ndarray) -> Starts:
+    """The states at frames g (B,)."""
+    texts = episodes.instructions
+    return Starts(
+        torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
+        torch.from_numpy(episodes.state[episodes.step_of[g]]),
+        [texts[number] for number in episodes.episode_of[g]],
+        g,
+    )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.exploration import Explorer
-from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
+from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout, recorded_starts
 from rise_learning.rl.imagined_episodes import Guidance, imagined_episodes
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
@@ -86,7 +86,11 @@ class SelfImprovementLoop:
         )
 
     def before_step(self, step: int) -> None:
-        """Rollout stage: every `rollout_every` steps."""
+        """Rollout stage: every `rollout_every` steps.
+
+        Raises:
+            ConfigError: the first one leaves nothing to learn from.
+        """
         if step % self.settings.rollout_every:
             return
         if self.settings.guided_chunks:
@@ -99,7 +103,13 @@ class SelfImprovementLoop:
             kept = better_half(samples.advantage.reshape(-1, self.settings.candidates), self.settings.kept_states)
         else:
             labels, kept = earned, np.flatnonzero(earned >= self.settings.minimum_bin)
-        kept = self._trusted(samples, kept)
+        trusted = self._trusted(samples, kept)
+        if not len(trusted) and not len(self.buffer):
+            raise ConfigError(
+                f"minimum_trust {self.settings.minimum_trust:g} leaves none of the {len(kept)} imagined chunks, whose "
+                f"trust is {samples.trust.min():.3f} to {samples.trust.max():.3f}; lower it"
+            )
+        kept = trusted
         if self.settings.middle and len(kept):
             middle = middle_of_kept(samples, kept, self.settings.candidates)
             self.buffer.add(middle, np.full(len(middle.advantage), self.bins.top))
@@ -130,9 +140,7 @@ class SelfImprovementLoop:
                 self.rollout_policy.eval(), self.world_model, part, guidance,
                 explore=self.explore, top_bin=self.bins.top, flow_steps=settings.flow_steps, rng=rng,
             )  # fmt: skip
-            trusted = found.samples.trust >= settings.minimum_trust
-            samples = found.samples.select(np.flatnonzero(trusted))
-            self.statistics.distrusted += int((~trusted).sum())
+            samples = found.samples.select(self._trusted(found.samples, np.arange(len(found.samples.group))))
             self.buffer.add(samples, np.full(len(samples.group), self.bins.top))
             self.statistics.imagined += len(part.state) * settings.guided_chunks * settings.candidates
             self.statistics.episodes += len(part.state)
@@ -144,18 +152,9 @@ class SelfImprovementLoop:
             )
 
     def _trusted(self, samples: OnlineSamples, kept: np.ndarray) -> np.ndarray:
-        """Those of `kept` whose imagination reaches the minimum trust; the others are counted.
-
-        Raises:
-            ConfigError: the first rollout leaves nothing to learn from.
-        """
+        """Those of `kept` whose imagination reaches the minimum trust; the others are counted."""
         enough = samples.trust[kept] >= self.settings.minimum_trust
         self.statistics.distrusted += int((~enough).sum())
-        if not enough.any() and not len(self.buffer):
-            raise ConfigError(
-                f"minimum_trust {self.settings.minimum_trust:g} leaves none of the {len(kept)} imagined chunks, whose "
-                f"trust is {samples.trust.min():.3f} to {samples.trust.max():.3f}; lower it"
-            )
         return kept[enough]
 
     def refit_bins(self, states: int) -> None:
@@ -204,13 +203,7 @@ def offline_starts(episodes: EpisodeSet, rng: np.random.Generator, count: int, f
     everything = np.arange(len(episodes))
     within = everything - episodes.first_frame[episodes.episode_of] < (first_frames or np.inf)
     g = rng.choice(everything[(episodes.frames_left(everything) > 0) & within], count)
-    texts = episodes.instructions
-    return Starts(
-        torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
-        torch.from_numpy(episodes.state[episodes.step_of[g]]),
-        [texts[number] for number in episodes.episode_of[g]],
-        g,
-    )
+    return recorded_starts(episodes, g)
 
 
 def merge_inputs(parts: list[PolicyInput]) -> PolicyInput:

@@ -181,18 +181,17 @@ class SimulatedWorldModel:
         """Candidates of one state lie side by side, and are one job of a worker."""
         if starts.origin is None:
             raise DataError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
+        played = (chunks[:, :0] if starts.played is None else starts.played).numpy()
         other = np.diff(starts.origin, prepend=-1) != 0
-        if starts.played is not None:
-            other[1:] |= (starts.played[1:] != starts.played[:-1]).flatten(1).any(1).numpy()
+        other[1:] |= (played[1:] != played[:-1]).any((1, 2))
         groups = np.flatnonzero(other)
-        played = [None] * len(groups) if starts.played is None else starts.played[groups].numpy()
         jobs = [
-            self._job(int(starts.origin[first]), part, before, render)
-            for first, part, before in zip(groups, np.split(chunks.numpy(), groups[1:]), played, strict=True)
+            self._job(int(starts.origin[first]), part, played[first], render)
+            for first, part in zip(groups, np.split(chunks.numpy(), groups[1:]), strict=True)
         ]
         return list(self._pool.map(self._work, jobs) if self._pool else map(self._work, jobs))
 
-    def _job(self, g: int, chunks: np.ndarray, played: np.ndarray | None, render: bool) -> Replay:
+    def _job(self, g: int, chunks: np.ndarray, played: np.ndarray, render: bool) -> Replay:
         number = int(self.episodes.episode_of[g])
         episode = self.episodes.episodes[number]
         frame, last = g - int(self.episodes.first_frame[number]), len(episode.frames) - 1
@@ -200,7 +199,7 @@ class SimulatedWorldModel:
         events = tuple(name for at, name, _ in episode.events if at <= frame and at < last)  # the last has later ones
         return Replay(
             episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], events, chunks,
-            chunks[0, :0] if played is None else played, render,
+            played, render,
         )  # fmt: skip
 
 

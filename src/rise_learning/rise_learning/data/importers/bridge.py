@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rise_learning.data.importers.droid import read_video
-from rise_learning.data.importers.recording import Recording
+from rise_learning.data.importers.recording import Recording, imported_episode
 from rise_learning.errors import ConfigError, DataError
 from rise_robot.bag.episode import Episode
 from rise_robot.core.contract import Contract
@@ -51,24 +51,15 @@ class BridgeSource:
         times, camera = grid_times(start_ns, len(commands), self.contract.control_rate_hz), self.contract.cameras[0]
         video = recording.path.with_suffix(".mp4")
         pictures = read_video(video, camera, len(commands), self.contract.jpeg_quality, rate_hz=FILE_RATE_HZ)
-        return Episode(
-            episode_id=f"bridge-{recording.split}-{recording.path.stem}",
-            task="untitled",
+        return imported_episode(
+            self.contract,
+            f"bridge-{recording.split}-{recording.path.stem}",
             instruction="",
-            kind="demonstration",
             outcome="unknown",
-            score=float("nan"),
-            seed=-1,
-            contract=self.contract,
-            joint_stamps=times,
-            joint_positions=positions,
-            command_stamps=times,
+            times=times,
+            positions=positions,
             commands=commands,
-            clean_commands=commands,
-            human=np.zeros(len(commands), bool),
             images={camera.name: (times, pictures)},
-            start_ns=int(times[0]),
-            end_ns=int(times[-1]),
             source=str(recording.path),
         )
 

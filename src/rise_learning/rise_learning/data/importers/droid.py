@@ -16,17 +16,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rise_learning.data.importers.recording import Recording
+from rise_learning.data.importers.recording import Recording, imported_episode
 from rise_learning.errors import ConfigError, DataError
 from rise_robot.bag.episode import CameraStream, Episode
 from rise_robot.core.contract import CameraSpec, Contract
-from rise_robot.core.episodes import Kind
 from rise_robot.core.images import encode_jpeg
 from rise_robot.core.resampling import grid_times
 
 ARM_JOINTS = 7
-UNTITLED = "untitled"
-"""Task of episodes without a text; their instruction stays empty."""
 
 
 class DroidSource:
@@ -61,26 +58,15 @@ class DroidSource:
             )
         times = grid_times(start_ns, len(commands), self.contract.control_rate_hz)
         texts = raw.get("texts") or [""]
-        instruction = str(texts[0]).strip()
-        kind: Kind = "demonstration" if success else "rollout"
-        return Episode(
-            episode_id=f"droid-{recording.split}-{recording.path.stem}",
-            task=instruction or UNTITLED,
-            instruction=instruction,
-            kind=kind,
+        return imported_episode(
+            self.contract,
+            f"droid-{recording.split}-{recording.path.stem}",
+            instruction=str(texts[0]).strip(),
             outcome="success" if success else "failure",
-            score=float(success),
-            seed=-1,
-            contract=self.contract,
-            joint_stamps=times,
-            joint_positions=positions,
-            command_stamps=times,
+            times=times,
+            positions=positions,
             commands=commands,
-            clean_commands=commands,
-            human=np.zeros(len(commands), bool),
             images=self._images(recording, times[:: self.contract.actions_per_frame]),
-            start_ns=int(times[0]),
-            end_ns=int(times[-1]),
             source=str(recording.path),
         )
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as parquet
 
 from rise_learning.data.importers.lerobot_layout import EpisodePlace, LerobotLayout
 from rise_learning.data.importers.lerobot_mapping import LerobotMapping, Part
-from rise_learning.data.importers.recording import Recording
+from rise_learning.data.importers.recording import Recording, imported_episode
 from rise_learning.errors import ConfigError, DataError
 from rise_robot.bag.episode import CameraStream, Episode
 from rise_robot.core.contract import CameraSpec, Contract
@@ -26,7 +26,6 @@ from rise_robot.core.resampling import grid_times, latest_at_or_before
 
 ASPECT = 0.02
 """Relative difference of aspect up to which pictures are resized."""
-UNTITLED = "untitled"
 
 
 class LerobotSource:
@@ -65,24 +64,15 @@ class LerobotSource:
         taken = latest_at_or_before(recorded, times)
         instruction = place.tasks[0].strip() if place.tasks else ""
         outcome = self.mapping.outcome
-        return Episode(
-            episode_id=f"lerobot-{self.layout.root.name}-{place.index:06d}",
-            task=instruction or UNTITLED,
+        return imported_episode(
+            self.contract,
+            f"lerobot-{self.layout.root.name}-{place.index:06d}",
             instruction=instruction,
-            kind="rollout" if outcome == "failure" else "demonstration",
             outcome=outcome,
-            score=float("nan") if outcome == "unknown" else float(outcome == "success"),
-            seed=-1,
-            contract=self.contract,
-            joint_stamps=times,
-            joint_positions=positions[taken],
-            command_stamps=times,
+            times=times,
+            positions=positions[taken],
             commands=commands[taken],
-            clean_commands=commands[taken],
-            human=np.zeros(steps, bool),
             images=self._images(place, rows, recorded, times[:: self.contract.actions_per_frame]),
-            start_ns=int(times[0]),
-            end_ns=int(times[-1]),
             source=f"{self.layout.root} episode {place.index}",
         )
 
