@@ -113,7 +113,10 @@ class Client:
     def ask(self, goal: ImagineChunk.Goal) -> Any:
         """The handle of an accepted goal; a node that still loads is asked again."""
         while True:
-            sent = self.client.send_goal_async(goal, feedback_callback=lambda m: self.stages.append(m.feedback))
+            self.stages = stages = []  # of this goal; feedback to one before may still arrive
+            sent = self.client.send_goal_async(
+                goal, feedback_callback=lambda m, stages=stages: stages.append(m.feedback)
+            )
             self.running.spin_until(sent.done)
             if sent.result().accepted:
                 return sent.result()
@@ -134,7 +137,6 @@ def client(deployment: Deployment) -> Client:
     """Of a node that has seen as much as its world model asks for."""
     client = Client(deployment)
     client.result(ImagineChunk.Goal())
-    client.stages.clear()
     for name in ("imagination/image", "imagination/value", "imagination/marker"):
         deployment.heard[name].clear()
     return client
@@ -155,7 +157,11 @@ def test_the_policys_chunk_is_imagined_frame_by_frame(deployment: Deployment, cl
     assert image.encoding == "rgb8" and len(image.data) == image.step * image.height
     assert deployment.heard["imagination/marker"][-1].header.frame_id == "base_link"
     assert [feedback.stage for feedback in client.stages[:2]] == ["observing", "imagining"]
-    deployment.spin_until(lambda: client.stages[-1].progress > 0.999)  # feedback may arrive after the result
+    for _ in range(10):  # the last feedback may arrive after the result, and rclpy then drops it
+        if client.stages[-1].progress > 0.999:
+            break
+        client.result(ImagineChunk.Goal(seed=1))
+    assert client.stages[-1].progress > 0.999
 
 
 def test_a_chunk_of_another_robot_is_refused_and_the_next_one_answered(client: Client) -> None:
