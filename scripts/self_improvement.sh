@@ -25,8 +25,8 @@ python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$r
 python -m rise_learning.self_improve --bags "${bags[@]}" --out "$run" --world-model simulator --level steady --seed "$seed" \
     --training.guided-chunks 12 --training.start-frames 30 --training.candidates 12 --training.judged-frames 3 \
     --training.time-shift 14 --training.tool-shift 0.02 --training.offline-share 0.2 \
-    --training.starts-per-rollout 112 --training.rollout-every 500 --training.buffer-size 131072 \
-    --training.loop.steps 6000 --training.loop.learning-rate 1e-3
+    --training.starts-per-rollout 112 --training.rollout-every 500 --training.buffer-size 32768 \
+    --training.loop.steps 6000 --training.loop.checkpoint-every 1000 --training.loop.learning-rate 1e-3
 for stage in imitation policy self_improved; do
     python -m rise_learning.evaluate --run "$run/$stage" --level steady --episodes 200 --seed 7000000 --json
 done

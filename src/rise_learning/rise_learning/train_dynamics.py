@@ -70,6 +70,8 @@ class Args:
     """Condition on actions through our action encoder; without it on the context frames alone."""
     control_maps: bool = True
     """Condition on drawn control maps where the cell of the contract is known (the simulated one)."""
+    map_objects: bool = False
+    """Control maps also show the objects of the last frame, where the belt brings them."""
     seed: int = 0
     threads: int = 2
     training: DynamicsTraining = dataclasses.field(default_factory=DynamicsTraining)
@@ -128,13 +130,14 @@ def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
     return complete
 
 
-def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> Told:
-    """What the dynamics are told of the chunks that start at frames g."""
+def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs, seen: np.ndarray | None = None) -> Told:
+    """What the dynamics are told of the chunks that start at frames g, or would be at frames `seen` of other states."""
     texts = episodes.instructions
     return inputs(
         torch.from_numpy(episodes.state[episodes.step_of[g]]),
         torch.from_numpy(episodes.chunk(g)),
         [texts[number] for number in episodes.episode_of[g]],
+        torch.from_numpy(episodes.frames[g if seen is None else seen]),
     )
 
 
@@ -211,6 +214,9 @@ def train(args: Args) -> None:
     training, held_out = load_bags(list(args.bags), size).split(settings.held_out, args.seed)
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     model, inputs, from_base = starting_point(args, training, size)
+    if args.map_objects:
+        inputs = inputs.showing_objects(training, args.seed)
+        logger.info("the belt runs at %.3f m/s", inputs.belt_speed)
     run = RunDirectory(args.out / "dynamics")
     run.save_config(args=args, model=model.config, from_base=from_base, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
@@ -219,6 +225,7 @@ def train(args: Args) -> None:
         "model": to_plain(model.config),
         "frames": len(training),
         "ablations": list(args.ablations),
+        "map_objects": args.map_objects,
     }
     objective = DynamicsObjective(model, inputs, training, args)
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
