@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,12 @@ from rise_learning.training.base import begin_with, find_base
 from rise_learning.training.dynamics_models import new_model, small_config
 from rise_learning.training.loop import Trainer, step_seed
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
-from rise_learning.training.world_model_io import save_trained
+from rise_learning.training.world_model_io import load_value, save_trained
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.dynamics_report import dynamics_report
 from rise_worldmodel.told import Told
+from rise_worldmodel.value_consistency import ValueConsistency
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +99,15 @@ class Args:
 class DynamicsObjective:
     """Flow-matching loss on complete recorded chunks, task-centric batches."""
 
-    def __init__(self, model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, args: Args) -> None:
+    def __init__(
+        self,
+        model: MultiViewDynamics,
+        inputs: DynamicsInputs,
+        episodes: EpisodeSet,
+        args: Args,
+        consistency: ValueConsistency | None = None,
+    ) -> None:
+        self.consistency = consistency
         self.model, self.inputs, self.episodes, self.seed = model, inputs, episodes, args.seed
         self.complete = complete_chunks(episodes)
         tasks = [episodes.episodes[number].task for number in episodes.episode_of[self.complete]]
@@ -110,6 +120,11 @@ class DynamicsObjective:
         g = self.complete[self.sampler.batch(distributed.draw_number(step))]
         generator = torch.Generator().manual_seed(step_seed(self.seed, step))
         context, future, told = clip(self.episodes, g, self.inputs)
+        consistency = None
+        if self.consistency is not None:
+            texts = self.episodes.instructions
+            words = [texts[number] for number in self.episodes.episode_of[g]]
+            consistency = partial(self.consistency, instructions=words, generator=generator)
         return self.model.loss(
             context,
             future,
@@ -117,6 +132,7 @@ class DynamicsObjective:
             told.state,
             maps=told.maps,
             unexplained_weight=self.unexplained_weight,
+            consistency=consistency,
             generator=generator,
         )
 
@@ -227,7 +243,11 @@ def train(args: Args) -> None:
         "ablations": list(args.ablations),
         "map_objects": args.map_objects,
     }
-    objective = DynamicsObjective(model, inputs, training, args)
+    consistency = None
+    if settings.value_weight:
+        value = load_value(args.out / "value", training.contract).to(distributed.start(loop.device))
+        consistency = ValueConsistency(value, settings.value_weight)
+    objective = DynamicsObjective(model, inputs, training, args, consistency)
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
     averaged = trainer.run("dynamics")
     assert isinstance(averaged, MultiViewDynamics)
