@@ -121,9 +121,9 @@ class PatchPcaCodec(LatentCodec):
     def differentiable_frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
         cells = to_grid(latents, grid)
         pixels = self._intensities(cells).clamp(0.0, 255.0)
-        shown = self._still_blocks(last)[:, None, :, :, :, None]
-        coded = self._intensities(self.encode_still(last)[:, None].to(cells.dtype)).clamp(0.0, 255.0)
-        return self._assembled(torch.where((pixels - coded).abs() <= STILL, shown.to(pixels.dtype), pixels))
+        shown = self._still_blocks(last)[:, None, :, :, :, None].to(pixels.dtype)
+        coded = self._inverse(self.encode_still(last)[:, None].to(cells.dtype)).to(pixels.dtype)
+        return self._assembled(torch.where((pixels.round() - coded).abs() <= STILL, shown, pixels))
 
     def _assembled(self, pixels: Tensor) -> Tensor:
         """Blocks (B, G, V, h, w, n, p*p*3) -> frames (B, F, V, H, W, 3)."""

@@ -49,8 +49,7 @@ def test_differentiable_frames_are_the_decoded_ones(model: MultiViewDynamics) ->
     latents = (latents + 0.1 * torch.randn(latents.shape)).requires_grad_()
     exact = model.decode_future(context, latents.detach())
     shown = model.codec.differentiable_frames(latents, model.config.grid, context[:, -1])
-    apart = (shown.detach() - exact.float()).abs()
-    assert (apart > 1.0).float().mean() < 0.01, "but for rounding, and pixels at the edge of standing still"
+    assert (shown.detach() - exact.float()).abs().max() <= 0.51, "but for rounding"
     shown.sum().backward()
     assert latents.grad is not None and latents.grad.abs().sum() > 0
 
