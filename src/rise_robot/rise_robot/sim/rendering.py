@@ -65,26 +65,13 @@ class CameraRenderer:
 
     def render(self, data: MjData, name: str) -> np.ndarray:
         """(H, W, 3) uint8 RGB of camera `name`. Raises SimulationError without OpenGL or for an unknown name."""
-        return self._showing(data, name).render()
-
-    def geoms(self, data: MjData, name: str) -> np.ndarray:
-        """(H, W) int32 number of the geom that each pixel of camera `name` shows, -1 for none; errors of `render`."""
-        renderer = self._showing(data, name)
-        renderer.enable_segmentation_rendering()
-        try:
-            return renderer.render()[..., 0]
-        finally:
-            renderer.disable_segmentation_rendering()
-
-    def _showing(self, data: MjData, name: str) -> Renderer:
-        """The renderer of camera `name`, its scene that of `data`."""
         if name not in self._sizes:
             raise SimulationError(f"unknown camera {name!r}; there are {list(self._sizes)}")
         renderer = self._renderer(*self._sizes[name])
         renderer.update_scene(data, camera=name)
         for flag in _FLAGS_OFF:
             renderer.scene.flags[getattr(mujoco.mjtRndFlag, flag)] = 0
-        return renderer
+        return renderer.render()
 
     def close(self) -> None:
         for renderer in self._renderers.values():
