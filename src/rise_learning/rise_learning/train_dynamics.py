@@ -220,7 +220,10 @@ def held_out_report(
 ) -> dict[str, float]:
     """`dynamics_report` of the chunks that start at frames g of episodes that no training read."""
     context, future, told = clip(episodes, g, inputs)
-    return dynamics_report(model, context, future, told.actions, told.state, maps=told.maps, steps=steps, seed=seed)
+    other = told_of(episodes, np.roll(g, 1), inputs, seen=g)
+    return dynamics_report(
+        model, context, future, told.actions, told.state, maps=told.maps, other=other, steps=steps, seed=seed
+    )
 
 
 def train(args: Args) -> None:
