@@ -23,10 +23,10 @@ python -m rise_learning.train_value --bags "${bags[@]}" --out "$run" --seed "$se
 python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$run/imitation" --seed "$seed" \
     --training.loop.steps 1000 --training.loop.learning-rate 5e-4
 python -m rise_learning.self_improve --bags "${bags[@]}" --out "$run" --world-model simulator --level steady --seed "$seed" \
-    --training.guided-chunks 12 --training.start-frames 30 --training.candidates 12 --training.judged-frames 3 \
-    --training.time-shift 14 --training.tool-shift 0.02 --training.offline-share 0.2 \
-    --training.starts-per-rollout 100 --training.rollout-every 500 --training.buffer-size 65536 \
-    --training.loop.steps 2500 --training.loop.learning-rate 1e-3
+    --training.guided-chunks 3 --training.minimum-value 0.4 --training.start-frames 30 --training.candidates 12 \
+    --training.judged-frames 3 --training.time-shift 14 --training.tool-shift 0.02 --training.offline-share 0.2 \
+    --training.starts-per-rollout 208 --training.rollout-every 500 --training.buffer-size 32768 \
+    --training.loop.steps 2500 --training.loop.checkpoint-every 500 --training.loop.learning-rate 1e-3
 for stage in imitation policy self_improved; do
     python -m rise_learning.evaluate --run "$run/$stage" --level steady --episodes 200 --seed 7000000 --json
 done

@@ -1,6 +1,7 @@
 """Compare policies by one chunk from the same recorded states of the simulator: paired, so it needs no whole episodes.
 
-Beside them stands the best of N chunks of the first policy, as the simulator judges them: what choosing alone could do.
+Beside them stands the best of N chunks of the first policy, as the simulator judges them: what choosing alone could do;
+with --run also as the value of true frames and as the learned world model judge them, which tells what each one loses.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from rise_learning.errors import ConfigError
 from rise_learning.evaluation.one_step import one_step
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.presets import get_preset
+from rise_learning.rl.exploration import Explorer
+from rise_learning.rl.imagination import WorldModel
+from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.rl.self_improvement import offline_starts
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
 from rise_learning.training.run_directory import to_plain, write_json
@@ -35,6 +39,14 @@ class Args:
     preset: str = "tiny"
     states: int = 200
     best_of: int = 8
+    run: Path | None = None
+    """Run directory with the value and dynamics that choose as well."""
+    judged_frames: int = 1
+    """Last frames of a chunk by which one is chosen, 0 for all (Eq. 2)."""
+    time_shift: float = 0.0
+    """Control steps by which chunks that are chosen from come early or late at most, as in self_improve."""
+    tool_shift: float = 0.0
+    """Standard deviation in m by which they aim beside, likewise."""
     seed: int = 0
     level: str | None = None
     """Of the bags."""
@@ -55,11 +67,22 @@ def compare(args: Args) -> None:
     if bins[0] is None or any(other is None or other.count != bins[0].count for other in bins):
         raise ConfigError("these policies do not have the same number of advantage bins; all are asked for the top one")
     task = TaskSetting.of(recorded_task(episodes), args.level, args.bricks)
+    simulator = SimulatedWorldModel(episodes, task, workers=args.workers)
+    judges: dict[str, WorldModel] = {"the simulator": simulator}
+    if args.run is not None:
+        learned = LearnedWorldModel(args.run, episodes.contract)
+        judges["true frames and learned value"] = SimulatedWorldModel(
+            episodes, task, learned.judge, workers=args.workers
+        )
+        judges["the learned world model"] = learned
     rows = one_step(
         {name: found.policy for name, found in loaded.items()},
-        SimulatedWorldModel(episodes, task, workers=args.workers),
+        simulator,
         offline_starts(episodes, np.random.default_rng(args.seed), args.states),
+        judges=judges,
         best_of=args.best_of,
+        explore=Explorer.of(episodes.contract, args.time_shift, args.tool_shift),
+        judged_frames=args.judged_frames,
         top_bin=bins[0].top,
         seed=args.seed,
     )
@@ -74,6 +97,7 @@ def compare(args: Args) -> None:
         print(
             f"{row.name}: progress {made:+.3f} +- {error:.3f}, against the first {more:+.3f} +- {paired:.3f}; "
             f"loses ground in {row.lost} of {row.states} ({low:.0%} to {high:.0%})"
+            + (f"; {row.pairs['rate']:.3f} of {row.pairs['pairs']} pairs right" if row.pairs else "")
         )
 
 

@@ -134,6 +134,8 @@ class DynamicsTraining:
     )
     unexplained_weight: float = 0.0
     """How much more errors count where neither the last frame nor the control maps show what is to be seen."""
+    value_weight: float = 0.0
+    """Weight of what OUT/value says otherwise of imagined frames than of the true ones."""
     tasks_per_batch: int = 2
     """Task-centric batching: every batch comes from this many tasks; 0 mixes all."""
     held_out: float = 0.1

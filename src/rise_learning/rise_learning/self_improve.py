@@ -60,7 +60,7 @@ class Args:
     world_model: Literal["learned", "simulator", "simulated_frames"] = "learned"
     """learned: dynamics and value of OUT; simulator: physics and its own progress, a perfect world model;
     simulated_frames: physics and the value of OUT. Those two need bags of the simulator, and
-    --training.chunks-per-start 1."""
+    --training.chunks-per-start 1 or imagined episodes (--training.guided-chunks)."""
     level: str | None = None
     """Of the simulated episodes, where the simulator is the world model or evaluates: the level of the bags."""
     bricks: int | None = None
@@ -171,7 +171,7 @@ def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) ->
         return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=steps, trust=trust).to(device)
     if args.training.minimum_trust:
         raise ConfigError("minimum_trust is for the learned world model; what the simulator does needs no trust")
-    if args.training.chunks_per_start > 1:
+    if args.training.chunks_per_start > 1 and not args.training.guided_chunks:
         raise ConfigError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
     task, judge = simulated_task(args, episodes), None
     if args.world_model == "simulated_frames":

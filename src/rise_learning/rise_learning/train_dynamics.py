@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,12 @@ from rise_learning.training.base import begin_with, find_base
 from rise_learning.training.dynamics_models import new_model, small_config
 from rise_learning.training.loop import Trainer, step_seed
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
-from rise_learning.training.world_model_io import save_trained
+from rise_learning.training.world_model_io import load_value, save_trained
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.dynamics_report import dynamics_report
 from rise_worldmodel.told import Told
+from rise_worldmodel.value_consistency import ValueConsistency
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ class Args:
     """Condition on actions through our action encoder; without it on the context frames alone."""
     control_maps: bool = True
     """Condition on drawn control maps where the cell of the contract is known (the simulated one)."""
+    map_objects: bool = False
+    """Control maps also show the objects of the last frame, where the belt brings them."""
     seed: int = 0
     threads: int = 2
     training: DynamicsTraining = dataclasses.field(default_factory=DynamicsTraining)
@@ -95,7 +99,15 @@ class Args:
 class DynamicsObjective:
     """Flow-matching loss on complete recorded chunks, task-centric batches."""
 
-    def __init__(self, model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, args: Args) -> None:
+    def __init__(
+        self,
+        model: MultiViewDynamics,
+        inputs: DynamicsInputs,
+        episodes: EpisodeSet,
+        args: Args,
+        consistency: ValueConsistency | None = None,
+    ) -> None:
+        self.consistency = consistency
         self.model, self.inputs, self.episodes, self.seed = model, inputs, episodes, args.seed
         self.complete = complete_chunks(episodes)
         tasks = [episodes.episodes[number].task for number in episodes.episode_of[self.complete]]
@@ -108,6 +120,11 @@ class DynamicsObjective:
         g = self.complete[self.sampler.batch(distributed.draw_number(step))]
         generator = torch.Generator().manual_seed(step_seed(self.seed, step))
         context, future, told = clip(self.episodes, g, self.inputs)
+        consistency = None
+        if self.consistency is not None:
+            texts = self.episodes.instructions
+            words = [texts[number] for number in self.episodes.episode_of[g]]
+            consistency = partial(self.consistency, instructions=words, generator=generator)
         return self.model.loss(
             context,
             future,
@@ -115,6 +132,7 @@ class DynamicsObjective:
             told.state,
             maps=told.maps,
             unexplained_weight=self.unexplained_weight,
+            consistency=consistency,
             generator=generator,
         )
 
@@ -128,13 +146,14 @@ def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
     return complete
 
 
-def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> Told:
-    """What the dynamics are told of the chunks that start at frames g."""
+def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs, seen: np.ndarray | None = None) -> Told:
+    """What the dynamics are told of the chunks that start at frames g, or would be at frames `seen` of other states."""
     texts = episodes.instructions
     return inputs(
         torch.from_numpy(episodes.state[episodes.step_of[g]]),
         torch.from_numpy(episodes.chunk(g)),
         [texts[number] for number in episodes.episode_of[g]],
+        torch.from_numpy(episodes.frames[g if seen is None else seen]),
     )
 
 
@@ -201,7 +220,10 @@ def held_out_report(
 ) -> dict[str, float]:
     """`dynamics_report` of the chunks that start at frames g of episodes that no training read."""
     context, future, told = clip(episodes, g, inputs)
-    return dynamics_report(model, context, future, told.actions, told.state, maps=told.maps, steps=steps, seed=seed)
+    other = told_of(episodes, np.roll(g, 1), inputs, seen=g)
+    return dynamics_report(
+        model, context, future, told.actions, told.state, maps=told.maps, other=other, steps=steps, seed=seed
+    )
 
 
 def train(args: Args) -> None:
@@ -211,6 +233,9 @@ def train(args: Args) -> None:
     training, held_out = load_bags(list(args.bags), size).split(settings.held_out, args.seed)
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     model, inputs, from_base = starting_point(args, training, size)
+    if args.map_objects:
+        inputs = inputs.showing_objects(training, args.seed)
+        logger.info("the belt runs at %.3f m/s", inputs.belt_speed)
     run = RunDirectory(args.out / "dynamics")
     run.save_config(args=args, model=model.config, from_base=from_base, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
@@ -219,8 +244,13 @@ def train(args: Args) -> None:
         "model": to_plain(model.config),
         "frames": len(training),
         "ablations": list(args.ablations),
+        "map_objects": args.map_objects,
     }
-    objective = DynamicsObjective(model, inputs, training, args)
+    consistency = None
+    if settings.value_weight:
+        value = load_value(args.out / "value", training.contract).to(distributed.start(loop.device))
+        consistency = ValueConsistency(value, settings.value_weight)
+    objective = DynamicsObjective(model, inputs, training, args, consistency)
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
     averaged = trainer.run("dynamics")
     assert isinstance(averaged, MultiViewDynamics)

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from synthetic import make_set
 
 from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.normalizer import Normalizer
+from rise_learning.errors import ConfigError
 from rise_learning.training.world_model_io import load_inputs, save_trained
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.tracking import JointTracking
@@ -61,3 +63,27 @@ def test_conditions_travel_with_the_checkpoint(inputs: DynamicsInputs, tmp_path:
     told, again = inputs(*poses(1)), loaded(*poses(1))
     assert told.maps is not None and again.maps is not None and torch.equal(told.maps, again.maps)
     assert torch.equal(told.actions, again.actions)
+
+
+def test_maps_with_objects_need_the_last_frame_and_travel_with_the_checkpoint(
+    inputs: DynamicsInputs, tmp_path: Path
+) -> None:
+    showing = dataclasses.replace(inputs, belt_speed=0.1)
+    state, chunks = poses(1)
+    with pytest.raises(ConfigError, match="need the frame that was last seen"):
+        showing(state, chunks)
+    empty = inputs(state, chunks)
+    assert empty.maps is not None
+    seen = empty.maps[:, 0].clone()
+    seen[:, 0, :, :, 0] = 255  # red wherever the first camera looks, so also on the belt
+    save_trained(tmp_path, MultiViewDynamics(CONFIG), TINY, **showing.texts())
+    maps = load_inputs(tmp_path, TINY, CONFIG)(state, chunks, None, seen).maps
+    assert maps is not None and maps.shape == empty.maps.shape
+    assert (maps[0, 0, 0, :, :, 0].int() - empty.maps[0, 0, 0, :, :, 0] > 100).any()
+    assert inputs.belt_speed is None and load_inputs(tmp_path, TINY, CONFIG).belt_speed == 0.1
+
+
+def test_peers_without_maps_cannot_show_objects() -> None:
+    blind = DynamicsInputs(TINY, tiny_dynamics(TINY.action_dim), Normalizer(TINY.action_dim), None)
+    with pytest.raises(ConfigError, match="only where there are control maps"):
+        blind.showing_objects(make_set(TINY), 0)

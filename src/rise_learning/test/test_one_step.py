@@ -26,8 +26,11 @@ STATES = 6
 class WorthItsFirstCommand:
     """Every chunk ends as far ahead as its first command says, plus what the state has for everybody."""
 
+    def __init__(self, sign: float = 1.0) -> None:
+        self.sign = sign
+
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
-        rise = chunks[:, 0, 0] + starts.state[:, 0]
+        rise = self.sign * chunks[:, 0, 0] + starts.state[:, 0]
         return Imagined(torch.empty(len(chunks), 0), np.repeat(rise[:, None].numpy(), 5, 1))
 
 
@@ -48,11 +51,13 @@ class Says:
 def rows(**policies: Any) -> list[Any]:
     state = torch.linspace(-1.0, 1.0, STATES)[:, None]
     starts = Starts(torch.zeros(STATES, 4, 1, 2, 2, 3, dtype=torch.uint8), state, ["go"] * STATES)
-    return one_step(policies, WorthItsFirstCommand(), starts, best_of=8, top_bin=10, seed=0)  # type: ignore[arg-type]
+    truth = WorthItsFirstCommand()
+    judges = {"it": truth, "its opposite": WorthItsFirstCommand(-1.0)}
+    return one_step(policies, truth, starts, judges=judges, best_of=8, top_bin=10, seed=0)  # type: ignore[arg-type]
 
 
 def test_differences_are_paired_so_that_states_do_not_blur_them() -> None:
-    before, after, best = rows(before=Says(0.0), after=Says(0.3))
+    before, after, best, _ = rows(before=Says(0.0), after=Says(0.3))
     assert before.progress[1] > 0.2, "states differ a lot"
     assert after.difference == pytest.approx((0.3, 0.0), abs=1e-6)
     assert best.difference == pytest.approx((0.0, 0.0), abs=1e-6), "the best of eight equal chunks"
@@ -60,8 +65,12 @@ def test_differences_are_paired_so_that_states_do_not_blur_them() -> None:
 
 
 def test_the_best_of_several_gains_what_samples_differ_by() -> None:
-    before, best = rows(before=Says(0.0, spread=0.1))
-    assert best.name == "best of 8 of before" and 0.05 < best.difference[0] < 0.3
+    """Who judges rightly gains what samples differ by; who judges the other way round loses as much."""
+    before, best, worst = rows(before=Says(0.0, spread=0.1))
+    assert best.name == "best of 8 by it" and 0.05 < best.difference[0] < 0.3
+    assert worst.difference[0] < -0.05
+    assert best.pairs["rate"] == 1.0 and worst.pairs["rate"] == 0.0 and 0 < best.pairs["pairs"] < 7 * STATES
+    assert before.pairs is None
 
 
 def test_policies_of_other_bins_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import torch
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
+from rise_learning.rl import simulated_world_model
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.rl.self_improvement import offline_starts
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
@@ -89,6 +90,28 @@ def test_where_commands_lead_is_gone_on_from(episodes: EpisodeSet) -> None:
     assert there.value_now == pytest.approx(then.value_now, abs=1e-3)
     before = model.imagine(starts, commands, 0)
     assert there.value_now == pytest.approx(before.value_now + before.rise[:, -1], abs=1e-3)
+
+
+def test_a_state_that_was_kept_is_the_state_that_is_replayed(episodes: EpisodeSet) -> None:
+    """To the bit: a resumed run, which has to replay what the first one kept, imagines the same."""
+    starts = starts_at(episodes, episodes.first_frame + 20)
+    commands = torch.from_numpy(episodes.chunk(episodes.first_frame + 20)[:, :10])
+    later, chunks = dataclasses.replace(starts, played=commands), torch.from_numpy(episodes.chunk(starts.origin + 5))
+    kept = SimulatedWorldModel(episodes, ONE, workers=1)
+    kept.advance(starts, commands, torch.empty(0))
+    found, again = (model.imagine(later, chunks, 0) for model in (kept, SimulatedWorldModel(episodes, ONE, workers=1)))
+    assert np.array_equal(found.rise, again.rise) and np.array_equal(found.value_now, again.value_now)
+
+
+def test_what_is_kept_is_bounded_and_the_oldest_is_forgotten(
+    episodes: EpisodeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulated_world_model, "KEPT_STATES", 3)
+    model = SimulatedWorldModel(episodes, ONE, workers=1)
+    for frame in range(5):
+        g = episodes.first_frame[:1] + frame
+        model.imagine(starts_at(episodes, g), torch.from_numpy(episodes.chunk(g)[:, :2]), 0)
+    assert [way[0] for way in model._known] == [2, 3, 4]
 
 
 def test_one_state_with_other_commands_behind_it_is_another(episodes: EpisodeSet) -> None:

@@ -15,7 +15,7 @@ from rise_robot.sim.corruption import Corruption
 from rise_robot.sim.expert import BrickSortingExpert
 from rise_robot.sim.objects import place
 from rise_robot.sim.robot import SimulatedRobot
-from rise_robot.sim.scene import COLOURS, bin_centre
+from rise_robot.sim.scene import BIN_CENTRES, COLOURS
 
 TINY = Contract.load(config_path("contract_tiny.yaml"))
 Scene = Callable[[SimulatedRobot], Iterator[None]]
@@ -40,7 +40,7 @@ def untouched(robot: SimulatedRobot) -> Iterator[None]:
 def in_another_bin(robot: SimulatedRobot) -> Iterator[None]:
     spec = robot.task.setup.bricks[0]
     wrong = next(colour for colour in COLOURS if colour != spec.colour)
-    place(robot.task.data, spec.name, (*bin_centre("left", wrong), 0.04))
+    place(robot.task.data, spec.name, (*BIN_CENTRES["left", wrong], 0.04))
     yield
 
 

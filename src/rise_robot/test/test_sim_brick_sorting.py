@@ -13,7 +13,7 @@ from rise_robot.sim.corruption import draw_attempt
 from rise_robot.sim.episode import run_episode
 from rise_robot.sim.expert import BrickSortingExpert, Corruption
 from rise_robot.sim.robot import SimulatedRobot
-from rise_robot.sim.scene import COLOURS, bin_centre
+from rise_robot.sim.scene import BIN_CENTRES, COLOURS
 
 CONTRACT = Contract.load(config_path("contract_tiny.yaml"))
 
@@ -166,7 +166,7 @@ def test_a_brick_that_waits_outside_is_not_lost():
 def test_progress_over_each_bin_is_highest_over_the_matched_one(colour):
     record = BrickRecord(replace(SPEC, colour=colour), entered=True, held_by="left", grasped_at=(0.4, 0.06))
     over = {
-        other: brick_progress(record, replace(HELD, position=np.array([*bin_centre("left", other), 0.1])), np.zeros(3))
+        other: brick_progress(record, replace(HELD, position=np.array([*BIN_CENTRES["left", other], 0.1])), np.zeros(3))
         for other in COLOURS
     }
     assert over.pop(colour) == pytest.approx(0.75)

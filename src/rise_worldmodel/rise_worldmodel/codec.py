@@ -110,23 +110,37 @@ class PatchPcaCodec(LatentCodec):
         return torch.cat([self._decode(*pair) for pair in zip(portions, references, strict=True)])
 
     def _decode(self, latents: Tensor, reference: Tensor | None) -> Tensor:
-        batch, groups, views, rows, columns, _ = latents.shape
-        n, p = self.config.frames_per_group, self.config.patch
         pixels = self._inverse(latents)
         if reference is not None:
             shown = self._still_blocks(reference).to(torch.uint8)[:, None, :, :, :, None]
             coded = self._inverse(self.encode_still(reference)[:, None].to(latents.dtype))
             change = torch.maximum(pixels, coded) - torch.minimum(pixels, coded)
             pixels = torch.where(change <= STILL, shown, pixels)
+        return self._assembled(pixels)
+
+    def differentiable_frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
+        cells = to_grid(latents, grid)
+        pixels = self._intensities(cells).clamp(0.0, 255.0)
+        shown = self._still_blocks(last)[:, None, :, :, :, None].to(pixels.dtype)
+        coded = self._inverse(self.encode_still(last)[:, None].to(cells.dtype)).to(pixels.dtype)
+        return self._assembled(torch.where((pixels.round() - coded).abs() <= STILL, shown, pixels))
+
+    def _assembled(self, pixels: Tensor) -> Tensor:
+        """Blocks (B, G, V, h, w, n, p*p*3) -> frames (B, F, V, H, W, 3)."""
+        batch, groups, views, rows, columns, n, _ = pixels.shape
+        p = self.config.patch
         pixels = pixels.view(batch, groups, views, rows, columns, n, p, p, 3).permute(0, 1, 5, 2, 3, 6, 4, 7, 8)
         return pixels.reshape(batch, groups * n, views, rows * p, columns * p, 3)
 
     def _inverse(self, latents: Tensor) -> Tensor:
         """(..., channels) -> (..., n, p*p*3) uint8."""
+        return self._intensities(latents).round_().clamp_(0.0, 255.0).to(torch.uint8)
+
+    def _intensities(self, latents: Tensor) -> Tensor:
+        """(..., channels) -> (..., n, p*p*3) of 0..255, and beyond."""
         weight = (255.0 * self.basis * self.scale).T
         flat = torch.addmm((255.0 * self.mean).to(latents.dtype), latents.flatten(0, -2), weight.to(latents.dtype))
-        pixels = flat.round_().clamp_(0.0, 255.0).to(torch.uint8)
-        return pixels.view(*latents.shape[:-1], self.config.frames_per_group, -1)
+        return flat.view(*latents.shape[:-1], self.config.frames_per_group, -1)
 
     @staticmethod
     def _product(blocks: Tensor, weight: Tensor, mean: Tensor | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ class MultiViewDynamics(nn.Module):
         *,
         maps: Tensor | None = None,
         unexplained_weight: float = 0.0,
+        consistency: Callable[[Tensor, Tensor], dict[str, Tensor]] | None = None,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Flow-matching loss on the future latents of a batch.
@@ -116,14 +118,19 @@ class MultiViewDynamics(nn.Module):
             maps: (B, G + 1, V, H, W, 3) uint8 control maps at `config.map_steps`, where the config asks for them.
             unexplained_weight: how much more errors count in pixels that neither the last frame nor maps show; needs
                 `future` as frames, a linear codec, and a network that predicts clean latents.
+            consistency: a further `loss`, and what else there is to report, of imagined frames (B, F, V, H, W, 3) in
+                floating point of 0..255 beside the true ones; needs what `unexplained_weight` needs.
             generator: of noise and noise levels.
 
         Returns:
             `loss` to minimise, and detached `mse`: squared error of intensities in [0, 1] within the codec's reach.
         """
         self._check(context, actions, state, maps)
-        if unexplained_weight and (future.dtype != torch.uint8 or self.config.prediction != "clean"):
-            raise ConfigError("unexplained_weight needs future frames, and dynamics that predict clean latents")
+        shown = future.dtype == torch.uint8 and self.config.prediction == "clean"
+        if (unexplained_weight or consistency is not None) and not shown:
+            raise ConfigError(
+                "unexplained_weight and value_weight need future frames, and dynamics that predict clean latents"
+            )
         context, future, actions, state, maps = (self._here(part) for part in (context, future, actions, state, maps))
         with torch.no_grad():
             given, codes = self.encode_context(context), self.encode_maps(maps)
@@ -150,7 +157,11 @@ class MultiViewDynamics(nn.Module):
         loss = (error * self._motion_weight(energy)).mean() / weight.sum()
         estimate = output if config.prediction == "clean" else noisy - level.view(-1, 1, 1, 1, 1) * output
         mse = ((estimate.detach() - clean) ** 2 * weight).sum(-1).mean() / self.codec.numbers_per_latent
-        return {"loss": loss, "mse": mse}
+        if consistency is None:
+            return {"loss": loss, "mse": mse}
+        frames = self.codec.differentiable_frames(estimate, config.grid, context[:, -1])
+        found = consistency(frames, future)
+        return {**found, "loss": loss + found["loss"], "mse": mse}
 
     @torch.no_grad()
     def sample(

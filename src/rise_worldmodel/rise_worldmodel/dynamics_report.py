@@ -84,28 +84,36 @@ def dynamics_report(
     state: Tensor | None,
     *,
     maps: Tensor | None = None,
+    other: Told | None = None,
     steps: int = 1,
     seed: int = 0,
     micro_batch: int = 8,
     flow: bool = False,
     published: PublishedMetrics | None = None,
 ) -> dict[str, float]:
-    """`named_figures` of clips that lie in memory; shuffled: actions (with state and maps) of the next sample.
+    """`named_figures` of clips that lie in memory; shuffled: `other`.
 
     Args:
         context, future, actions, state, maps: held-out clips, shapes as in `MultiViewDynamics.loss`.
+        other: what another clip's actions would have been told here; None for all that the clip before was told, which
+            is the same where maps show the robot alone.
     """
     order = torch.arange(len(context))
     seeds = torch.randint(0, 2**62, (len(context),), generator=torch.Generator().manual_seed(seed)).tolist()
 
-    def told(rows: Tensor) -> Told:
-        return Told(actions[rows], *(None if part is None else part[rows] for part in (state, maps)))
+    told = Told(actions, state, maps)
+    other = other or _of(told, order.roll(1))
 
     def portions() -> Iterator[Portion]:
-        for rows, others in zip(order.split(micro_batch), order.roll(1).split(micro_batch), strict=True):
-            yield Portion(context[rows], future[rows], told(rows), told(others), [seeds[row] for row in rows])
+        for rows in order.split(micro_batch):
+            yield Portion(context[rows], future[rows], _of(told, rows), _of(other, rows), [seeds[row] for row in rows])
 
     return named_figures(collect_scores(model, portions(), steps=steps, flow=flow, published=published))
+
+
+def _of(told: Told, rows: Tensor) -> Told:
+    """What clips `rows` are told."""
+    return Told(told.actions[rows], *(None if part is None else part[rows] for part in (told.state, told.maps)))
 
 
 def _imagine(model: MultiViewDynamics, context: Tensor, told: Told, steps: int, noise: Tensor) -> Tensor:

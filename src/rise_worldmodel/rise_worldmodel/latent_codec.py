@@ -57,6 +57,14 @@ class LatentCodec(nn.Module, ABC):
     def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
         """Latents -> frames that follow `last` (B, V, H, W, 3) uint8; `grid` (rows, columns)."""
 
+    def differentiable_frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
+        """As `frames`, in floating point and without rounding, so that gradients reach the latents.
+
+        Raises:
+            ConfigError: a codec whose pixels are no linear function of its latents.
+        """
+        raise ConfigError(f"{type(self).__name__} is not linear; value_weight needs the patch codec")
+
     def squared_error(self, difference: Tensor, where: Tensor) -> Tensor:
         """Squared error of intensities in [0, 1] that a difference of latents makes, in chosen pixels.
 

@@ -16,10 +16,12 @@ from rise_worldmodel.text import PADDING, hashed_words
 
 
 class ValueOutput(NamedTuple):
-    """`value` (B,), in progress from 0 to 1 and below 0 towards failure; `auxiliary` (B, auxiliary_dim) logits."""
+    """`value` (B,), in progress from 0 to 1 and below 0 towards failure; `auxiliary` (B, auxiliary_dim) logits;
+    `features` (B, D), what both are read from."""
 
     value: Tensor
     auxiliary: Tensor
+    features: Tensor
 
 
 class ValueFunction(nn.Module, ABC):
@@ -34,7 +36,7 @@ class ValueFunction(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, frames: Tensor, instructions: Tensor | Sequence[str] | None = None) -> ValueOutput:
-        """Value of frames (B, V, H, W, 3) uint8.
+        """Value of frames (B, V, H, W, 3) uint8, or floating point of 0..255 where gradients are wanted.
 
         Args:
             frames: one time step, all views.
@@ -73,7 +75,7 @@ class ValueModel(ValueFunction):
     def forward(self, frames: Tensor, instructions: Tensor | Sequence[str] | None = None) -> ValueOutput:
         config = self.config
         expected = (config.views, config.height, config.width, 3)
-        if tuple(frames.shape[1:]) != expected or frames.dtype != torch.uint8:
+        if tuple(frames.shape[1:]) != expected or not (frames.dtype == torch.uint8 or frames.requires_grad):
             raise ShapeError(f"frames must be (B, *{expected}) uint8, got {tuple(frames.shape)} {frames.dtype}")
         images = (frames.permute(1, 0, 4, 2, 3).float() - 127.5) / 64.0  # (V, B, 3, H, W), channels last in memory
         features: list[Tensor] = [images] * config.views
@@ -86,7 +88,7 @@ class ValueModel(ValueFunction):
             features = [*features, self.words(self._tokens(instructions, len(frames)))]
         hidden = self.trunk(torch.cat(features, dim=-1))
         auxiliary = hidden[:, :0] if self.auxiliary_head is None else self.auxiliary_head(hidden)
-        return ValueOutput(self.value_head(hidden)[:, 0].float(), auxiliary.float())
+        return ValueOutput(self.value_head(hidden)[:, 0].float(), auxiliary.float(), hidden)
 
     def _tokens(self, instructions: Tensor | Sequence[str] | None, batch: int) -> Tensor:
         if instructions is None or len(instructions) != batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,16 +13,19 @@ from torch import Tensor
 
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.normalizer import Normalizer
-from rise_learning.errors import ConfigError
+from rise_learning.errors import ConfigError, DataError
 from rise_robot.core.contract import Contract
 from rise_robot.core.tracking import JointTracking
+from rise_robot.sim.belt_speed import fitted_belt_speed
 from rise_robot.sim.control_maps import ControlMapRenderer
 from rise_worldmodel.config import DynamicsConfig
 from rise_worldmodel.text import instruction_numbers
 from rise_worldmodel.told import Told
 
-NORMALIZER_KEY, TRACKING_KEY = "normalizer", "tracking"
+NORMALIZER_KEY, TRACKING_KEY, BELT_KEY = "normalizer", "tracking", "belt_speed"
 """In the metadata of a dynamics checkpoint."""
+BELT_PAIRS, BELT_FRAMES = 64, 6
+"""Pairs of recorded pictures, so many frames apart, that tell how fast the belt runs."""
 
 
 @dataclass
@@ -33,12 +36,14 @@ class DynamicsInputs:
 
     Attributes:
         tracking: how joints follow commands, for the maps; None for dynamics without maps.
+        belt_speed: m/s by which a belt carries the objects that maps show; None where maps show the robot alone.
     """
 
     contract: Contract
     config: DynamicsConfig
     normalizer: Normalizer
     tracking: JointTracking | None
+    belt_speed: float | None = None
 
     @classmethod
     def fit(cls, episodes: EpisodeSet, config: DynamicsConfig) -> DynamicsInputs:
@@ -47,26 +52,61 @@ class DynamicsInputs:
         pairs = [(episode.state, episode.action) for episode in episodes.episodes]
         return cls(episodes.contract, config, normalizer, JointTracking.fit(pairs) if config.control_maps else None)
 
-    def __call__(self, state: Tensor, chunks: Tensor, instructions: Sequence[str] | None = None) -> Told:
-        """Conditions of (B, A) joint positions now and (B, K, A) commands, rad and m, with B instructions.
+    def showing_objects(self, episodes: EpisodeSet, seed: int) -> DynamicsInputs:
+        """The same with maps that also show objects, for the speed of the belt in recorded episodes.
 
         Raises:
-            ConfigError: these dynamics read instructions, and none are given, or one that they do not know.
+            ConfigError: these dynamics see no maps.
+            DataError: no episode is long enough.
+        """
+        if self.tracking is None:
+            raise ConfigError("maps can show objects only where there are control maps")
+        g = np.flatnonzero(episodes.frames_left(np.arange(len(episodes))) >= BELT_FRAMES)
+        if not len(g):
+            raise DataError(f"no episode is longer than {BELT_FRAMES} frames, over which the belt is watched")
+        g = np.random.default_rng(seed).choice(g, min(BELT_PAIRS, len(g)), replace=False)
+        pair = np.stack([g, episodes.future_index(g, BELT_FRAMES)[:, -1]], 1)
+        seconds = BELT_FRAMES * self.contract.actions_per_frame * self.contract.control_period_s
+        joints, pictures = episodes.state[episodes.step_of[pair]], episodes.frames[pair]
+        return replace(self, belt_speed=fitted_belt_speed(self._renderer, joints, pictures, seconds))
+
+    def __call__(
+        self,
+        state: Tensor,
+        chunks: Tensor,
+        instructions: Sequence[str] | None = None,
+        seen: Tensor | None = None,
+    ) -> Told:
+        """Conditions of (B, A) joint positions now and (B, K, A) commands, rad and m, with B instructions.
+
+        Args:
+            seen: (B, V, h, w, 3) uint8 frames now, for maps that show objects.
+
+        Raises:
+            ConfigError: these dynamics read instructions, and none are given, or one that they do not know; or their
+                maps show objects, and frames are absent.
         """
         config = self.config
         if config.condition == "instruction":
             if instructions is None:
                 raise ConfigError("these dynamics (Genie Envisioner) read the instruction, and none was given")
             return Told(instruction_numbers(instructions, config.texts, config.text_vocabulary), None, None)
-        maps = None if self.tracking is None else torch.from_numpy(self._maps(state.numpy(), chunks.numpy()))
+        maps = None if self.tracking is None else torch.from_numpy(self._maps(state.numpy(), chunks.numpy(), seen))
         now = self.normalizer.normalize(state) if config.use_state else None
         return Told(self.normalizer.normalize(chunks), now, maps)
 
-    def _maps(self, state: np.ndarray, chunks: np.ndarray) -> np.ndarray:
+    def _maps(self, state: np.ndarray, chunks: np.ndarray, seen: Tensor | None) -> np.ndarray:
         """(B, G + 1, V, h, w, 3) uint8 where the commands will take the robot, at `config.map_steps`."""
         assert self.tracking is not None
         joints = np.concatenate([state[:, None], self.tracking.follow(state, chunks)], axis=1)  # (B, K + 1, A)
-        shown = joints[:, [frame * self.config.actions_per_frame for frame in self.config.map_steps]]
+        steps = np.array(self.config.map_steps) * self.config.actions_per_frame
+        shown = joints[:, steps]
+        if self.belt_speed is not None:
+            if seen is None:
+                raise ConfigError("the maps of these dynamics show objects: they need the frame that was last seen")
+            when, speed = steps * self.contract.control_period_s, self.belt_speed
+            each = zip(shown, seen.numpy(), strict=True)
+            return np.stack([self._renderer.with_objects(at, frame, when, speed) for at, frame in each])
         maps = self._renderer.render(shown.reshape(-1, shown.shape[-1]))
         return maps.reshape(*shown.shape[:2], *maps.shape[1:])
 
@@ -78,7 +118,11 @@ class DynamicsInputs:
         """For the metadata of a checkpoint."""
         normalizer = {"mean": self.normalizer.mean.tolist(), "std": self.normalizer.std.tolist()}
         texts = {NORMALIZER_KEY: json.dumps(normalizer)}
-        return texts if self.tracking is None else {**texts, TRACKING_KEY: json.dumps(self.tracking.gain)}
+        if self.tracking is not None:
+            texts[TRACKING_KEY] = json.dumps(self.tracking.gain)
+        if self.belt_speed is not None:
+            texts[BELT_KEY] = json.dumps(self.belt_speed)
+        return texts
 
     @classmethod
     def from_texts(cls, texts: dict[str, str], contract: Contract, config: DynamicsConfig) -> DynamicsInputs:
@@ -86,5 +130,5 @@ class DynamicsInputs:
         raw = json.loads(texts[NORMALIZER_KEY])
         normalizer = Normalizer(len(raw["mean"]))
         normalizer.load_state_dict({name: torch.tensor(values) for name, values in raw.items()})
-        gain = texts.get(TRACKING_KEY)
-        return cls(contract, config, normalizer, None if gain is None else JointTracking(tuple(json.loads(gain))))
+        gain, speed = (json.loads(texts.get(key, "null")) for key in (TRACKING_KEY, BELT_KEY))
+        return cls(contract, config, normalizer, None if gain is None else JointTracking(tuple(gain)), speed)

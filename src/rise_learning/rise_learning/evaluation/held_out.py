@@ -138,7 +138,7 @@ def write_held_out_videos(
     noise = seeded_noise(dynamics.latent_shape, np.random.default_rng(chunks.seed).integers(2**62, size=count).tolist())
     videos = [future]
     for chunk in (actions, other):
-        told = inputs(starts.state, chunk, starts.instructions)
+        told = inputs(starts.state, chunk, starts.instructions, starts.context[:, -1])
         videos.append(dynamics.sample(starts.context, told.actions, told.state, maps=told.maps, noise=noise).cpu())
     contract = chunks.episodes.contract
     rate = contract.control_rate_hz / contract.actions_per_frame

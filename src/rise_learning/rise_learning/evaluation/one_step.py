@@ -1,4 +1,9 @@
-"""What one chunk of each policy leads to from the same recorded states, played in the simulator."""
+"""What one chunk of each policy leads to from the same recorded states, played in the simulator.
+
+Beside the policies stands what choosing among chunks of the first one leads to, by who chooses: the simulator itself is
+the ceiling, the value of true frames loses what the value model does not see, the learned world model what the dynamics
+gets wrong besides.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from rise_learning.evaluation.ranking import Report, paired_rate, wins
 from rise_learning.evaluation.statistics import wilson_interval
 from rise_learning.policy.interface import Policy
-from rise_learning.rl.imagination import Starts, WorldModel, propose
+from rise_learning.rl.exploration import Explorer
+from rise_learning.rl.imagination import AS_PROPOSED, Starts, WorldModel, propose
 
 LOST = 0.05
-"""Progress that a chunk has to cost to count as a loss: a brick that went by, not an arm that drew back."""
+"""Progress that a chunk has to cost to count as a loss: a brick that went by, not an arm that drew back. Two chunks
+differ from so much on."""
+AT_ONCE = 96
+"""Chunks that are judged together; what bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,8 @@ class Row:
         progress: mean progress that a chunk has made at its end, and its standard error.
         difference: mean of what it makes more than the first contestant, and its standard error.
         lost: states from which a chunk ends with less progress than it began with; wilson95: interval of their share.
+        pairs: of a judge that chooses: how often it prefers the better one of the policy's own chunk and another one
+            whose true progress differs (`paired_rate`).
     """
 
     name: str
@@ -32,26 +44,61 @@ class Row:
     difference: tuple[float, float]
     lost: int
     wilson95: tuple[float, float]
+    pairs: Report | None = None
 
 
 def one_step(
-    policies: Mapping[str, Policy], world_model: WorldModel, starts: Starts, *, best_of: int, top_bin: int, seed: int
+    policies: Mapping[str, Policy],
+    world_model: WorldModel,
+    starts: Starts,
+    *,
+    judges: Mapping[str, WorldModel],
+    best_of: int,
+    explore: Explorer = AS_PROPOSED,
+    judged_frames: int = 1,
+    top_bin: int,
+    seed: int,
 ) -> list[Row]:
-    """One chunk of every policy, and the best of `best_of` chunks of the first one, from each of the starts."""
-    first = next(iter(policies))
-    contestants = [(name, name, 1) for name in policies] + [(f"best of {best_of} of {first}", first, best_of)]
+    """One chunk of every policy from each of the starts, and the best of `best_of` chunks of the first policy.
+
+    Args:
+        judges: who chooses, by name; all choose among the same chunks.
+        explore: varies the chunks that are chosen from, but the first of each state.
+        judged_frames: last frames of a chunk by which judges choose, 0 for all (Eq. 2).
+    """
     rises: list[tuple[str, np.ndarray]] = []
-    for name, policy, count in tqdm(contestants, "one step", unit="policy"):
-        rng, these = np.random.default_rng(seed), starts.repeat(count)
-        _, chunks = propose(policies[policy].eval(), these, rng, advantage_bin=top_bin, flow_steps=5)
-        rise = world_model.imagine(these, chunks, seed).judged(1)
-        rises.append((name, rise.reshape(-1, count).max(1)))
-    return [_row(name, rise, rises[0][1]) for name, rise in rises]
+    for name, policy in tqdm(policies.items(), "policies", unit="policy"):
+        _, chunks = propose(policy.eval(), starts, np.random.default_rng(seed), advantage_bin=top_bin, flow_steps=5)
+        rises.append((name, world_model.imagine(starts, chunks, seed).judged(1)))
+    first, of_first = rises[0]
+    rows = [_row(name, rise, of_first) for name, rise in rises]
+
+    rng, many = np.random.default_rng(seed), starts.repeat(best_of)
+    _, chunks = propose(policies[first].eval(), many, rng, advantage_bin=top_bin, flow_steps=5)
+    varied = np.arange(len(chunks)) % best_of != 0
+    chunks[varied] = explore(chunks[varied], many.state[varied], rng)
+    true = world_model.imagine(many, chunks, seed).judged(1).reshape(-1, best_of)
+    for name, judge in tqdm(judges.items(), f"best of {best_of}", unit="judge"):
+        parts = zip(many.split(AT_ONCE), chunks.split(AT_ONCE), strict=True)
+        found = [judge.imagine(part, these, seed).judged(judged_frames) for part, these in parts]
+        judged = np.concatenate(found).reshape(-1, best_of)
+        chosen = np.take_along_axis(true, judged.argmax(1)[:, None], 1)[:, 0]
+        rows.append(_row(f"best of {best_of} by {name}", chosen, of_first, _pairs(judged, true)))
+    return rows
 
 
-def _row(name: str, rise: np.ndarray, first: np.ndarray) -> Row:
+def _pairs(judged: np.ndarray, true: np.ndarray) -> Report:
+    """Of (S, N) judgements and true progress."""
+    first_is_better = true[:, :1] > true[:, 1:]
+    prefers_first = wins(judged)
+    differs = np.abs(true[:, :1] - true[:, 1:]) > LOST
+    return paired_rate(np.where(first_is_better, prefers_first, 1.0 - prefers_first), differs)
+
+
+def _row(name: str, rise: np.ndarray, first: np.ndarray, pairs: Report | None = None) -> Row:
     lost = int((rise < -LOST).sum())
-    return Row(name, len(rise), _mean(rise), _mean(rise - first), lost, wilson_interval(lost, len(rise)))
+    interval = wilson_interval(lost, len(rise))
+    return Row(name, len(rise), _mean(rise), _mean(rise - first), lost, interval, pairs)
 
 
 def _mean(values: np.ndarray) -> tuple[float, float]:

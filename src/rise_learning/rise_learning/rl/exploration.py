@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rise_robot.core.cell import JOINTS_PER_ARM
+from rise_robot.core.contract import Contract
 from rise_robot.core.tool_shift import ToolShift
 
 EASE_STEPS = 10
@@ -65,6 +66,11 @@ class Explorer:
     time_shift: float = 0.0
     tool_shift: float = 0.0
     tools: ToolShift | None = None
+
+    @classmethod
+    def of(cls, contract: Contract, time_shift: float, tool_shift: float) -> Explorer:
+        """With the arms of `contract`, where tools move aside at all."""
+        return cls(time_shift, tool_shift, ToolShift(contract) if tool_shift else None)
 
     def __call__(self, chunks: Tensor, state: Tensor, rng: np.random.Generator) -> Tensor:
         """(B, K, A) chunks from (B, A) joint positions, varied."""

@@ -51,7 +51,7 @@ class LearnedWorldModel:
     def predict(self, starts: Starts, chunks: Tensor, seed: int, *, steps: int | None = None) -> Imagination:
         """All that the world model says of (B, K, A) chunks from B states; `steps` of the dynamics for this call."""
         seeds = np.random.default_rng(seed).integers(2**62, size=len(chunks)).tolist()
-        told = self.inputs(starts.state, chunks, starts.instructions)
+        told = self.inputs(starts.state, chunks, starts.instructions, starts.context[:, -1])
         return self.model.imagine(
             starts.context, told.state, told.actions, starts.instructions, maps=told.maps, seeds=seeds, steps=steps
         )

@@ -22,7 +22,6 @@ from rise_learning.rl.imagined_episodes import Guidance, imagined_episodes
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
-from rise_robot.core.tool_shift import ToolShift
 
 ROLLOUT_STREAM = 1_000_003
 """Keeps random numbers of rollouts apart from those of batches."""
@@ -65,8 +64,7 @@ class SelfImprovementLoop:
         self.buffer = OnlineBuffer(settings.buffer_size, offline.episodes.instructions)
         self.statistics = Statistics(bins=[0] * bins.count)
         self.rollout_policy: Policy = policy
-        tools = ToolShift(offline.episodes.contract) if settings.tool_shift else None
-        self.explore = Explorer(settings.time_shift, settings.tool_shift, tools)
+        self.explore = Explorer.of(offline.episodes.contract, settings.time_shift, settings.tool_shift)
 
     def imagine(self, step: int, states: int) -> OnlineSamples:
         """One rollout stage from `states` offline states, with the rollout policy (Eq. 7)."""

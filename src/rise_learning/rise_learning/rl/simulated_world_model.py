@@ -29,6 +29,8 @@ STRAYED = 0.02
 
 Judge = Callable[[Tensor, Tensor, list[str]], Imagined]
 """Of true frames, as `LearnedWorldModel.judge`."""
+KEPT_STATES = 4096
+"""States of the simulator that are kept to go on from, a few kB each."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Replay:
         events: names of the rubric events that were recorded until then.
         chunks: (N, K, A).
         played: (T, A) commands since the recorded state.
+        known: the simulator after them, if it was there before.
         render: whether frames are wanted.
     """
 
@@ -51,14 +54,17 @@ class Replay:
     events: tuple[str, ...]
     chunks: np.ndarray
     played: np.ndarray
+    known: RobotState | None
     render: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of N chunks: the simulator's progress now and (N, F) what it rises by; (N, F, V, h, w, 3) true frames, V = 0
-    unasked; (N, F, A) joint positions."""
+    """Of N chunks: the simulator before them and after each; its progress now and (N, F) what it rises by;
+    (N, F, V, h, w, 3) true frames, V = 0 unasked; (N, F, A) joint positions."""
 
+    before: RobotState
+    after: list[RobotState]
     progress: float
     rise: np.ndarray
     frames: np.ndarray
@@ -75,19 +81,22 @@ class ReplayWorker:
 
     def __call__(self, replay: Replay) -> Outcome:
         robot = _robot(self.contract, self.task)
-        saved = self._restore(robot, replay)
-        before = robot.progress()
+        before = replay.known or self._restore(robot, replay)
+        robot.set_state(before)
+        now = robot.progress()
+        after: list[RobotState] = []
         progress: list[list[float]] = []
         frames: list[np.ndarray] = []
         states: list[np.ndarray] = []
         for chunk in replay.chunks:
-            robot.set_state(saved)
+            robot.set_state(before)
             rise, seen = play(robot, chunk, partial(self._look, render=replay.render))
+            after.append(robot.get_state())
             progress.append(rise)
             frames.append(np.stack([frame for frame, _ in seen]))
             states.append(np.stack([joints for _, joints in seen]))
-        rises = np.array(progress, np.float32) - np.float32(before)
-        return Outcome(before, rises, np.stack(frames), np.stack(states))
+        rises = np.array(progress, np.float32) - np.float32(now)
+        return Outcome(before, after, now, rises, np.stack(frames), np.stack(states))
 
     def _restore(self, robot: SimulatedRobot, replay: Replay) -> RobotState:
         """Raises DataError where the recording is not an episode of this simulator and task."""
@@ -144,6 +153,15 @@ def play(
     return progress, seen
 
 
+Way = tuple[int, bytes]
+"""A recorded frame and the commands that were played from there."""
+
+
+def _ways(origin: np.ndarray, played: np.ndarray) -> list[Way]:
+    """Of B states: (B,) recorded frames, (B, T, A) commands."""
+    return [(int(g), commands.tobytes()) for g, commands in zip(origin, played, strict=True)]
+
+
 class SimulatedWorldModel:
     """Drop-in for `LearnedWorldModel` in the loop; it goes on from recorded states and from what was played there.
 
@@ -159,6 +177,7 @@ class SimulatedWorldModel:
         size = episodes.frames.shape[2], episodes.frames.shape[3]
         self._work = ReplayWorker(episodes.contract, task, size)
         self._pool = ProcessPoolExecutor(workers) if workers > 1 else None
+        self._known: dict[Way, RobotState] = {}
 
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
         """Raises DataError for starts that were not recorded, or cannot be replayed."""
@@ -172,6 +191,11 @@ class SimulatedWorldModel:
     def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
         """What the simulator's cameras and encoders see on the way; `frames` are not needed."""
         found = self._replay(starts, commands, render=True)
+        assert starts.origin is not None
+        played = commands if starts.played is None else torch.cat([starts.played, commands], 1)
+        reached = [state for outcome in found for state in outcome.after]
+        for way, state in zip(_ways(starts.origin, played.numpy()), reached, strict=True):
+            self._keep(way, state)
         return Travelled(
             torch.from_numpy(np.concatenate([outcome.frames for outcome in found])),
             torch.from_numpy(np.concatenate([outcome.states for outcome in found]).astype(np.float32)),
@@ -182,16 +206,26 @@ class SimulatedWorldModel:
         if starts.origin is None:
             raise DataError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
         played = (chunks[:, :0] if starts.played is None else starts.played).numpy()
+        ways = _ways(starts.origin, played)
         other = np.diff(starts.origin, prepend=-1) != 0
         other[1:] |= (played[1:] != played[:-1]).any((1, 2))
         groups = np.flatnonzero(other)
-        jobs = [
-            self._job(int(starts.origin[first]), part, played[first], render)
-            for first, part in zip(groups, np.split(chunks.numpy(), groups[1:]), strict=True)
-        ]
-        return list(self._pool.map(self._work, jobs) if self._pool else map(self._work, jobs))
+        parts = np.split(chunks.numpy(), groups[1:])
+        jobs = [self._job(ways[first], part, played[first], render) for first, part in zip(groups, parts, strict=True)]
+        found = list(self._pool.map(self._work, jobs) if self._pool else map(self._work, jobs))
+        for first, outcome in zip(groups, found, strict=True):
+            self._keep(ways[first], outcome.before)
+        return found
 
-    def _job(self, g: int, chunks: np.ndarray, played: np.ndarray, render: bool) -> Replay:
+    def _keep(self, way: Way, state: RobotState) -> None:
+        """Remember where a way leads, and forget the oldest."""
+        self._known.pop(way, None)
+        self._known[way] = state
+        if len(self._known) > KEPT_STATES:
+            del self._known[next(iter(self._known))]
+
+    def _job(self, way: Way, chunks: np.ndarray, played: np.ndarray, render: bool) -> Replay:
+        g = way[0]
         number = int(self.episodes.episode_of[g])
         episode = self.episodes.episodes[number]
         frame, last = g - int(self.episodes.first_frame[number]), len(episode.frames) - 1
@@ -199,7 +233,7 @@ class SimulatedWorldModel:
         events = tuple(name for at, name, _ in episode.events if at <= frame and at < last)  # the last has later ones
         return Replay(
             episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], events, chunks,
-            played, render,
+            played, self._known.get(way), render,
         )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ class Contract:
     def to_yaml(self) -> str:
         return yaml.safe_dump(_plain(dataclasses.asdict(self)), sort_keys=False)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """First 12 hex digits of the SHA-256 of the contract's content; comments and layout do not count."""
         return hashlib.sha256(self.to_yaml().encode()).hexdigest()[:12]

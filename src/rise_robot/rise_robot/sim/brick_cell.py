@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,18 +29,15 @@ from rise_robot.sim.scene import (
     BELT_HALF_WIDTH,
     BELT_TOP,
     BELT_X,
+    BIN_CENTRES,
     BIN_HALF,
     BIN_TOP,
     BRICK_HALF,
     COLOURS,
     SHELF,
-    bin_centre,
     scene_xml,
 )
 from rise_robot.sim.task import Outcome
-
-_BINS = tuple((arm, colour) for arm in ARMS for colour in COLOURS)
-_BIN_CENTRES = np.array([bin_centre(arm, colour) for arm, colour in _BINS])  # (8, 2)
 
 
 @dataclass(frozen=True)
@@ -172,22 +170,24 @@ class BrickSorting:
         self._belt = model.geom("belt").id
         names = [f"brick_{i + 1}" for i in range(self.config.brick_range[1])]
         self._brick_geoms = [model.geom(name).id for name in names]
+        self._brick_qpos = [int(model.joint(name).qposadr[0]) for name in names]
+        self._brick_qvel = [int(model.joint(name).dofadr[0]) for name in names]
         self._touch = GripperTouch(model, {name: (name,) for name in names})
 
     def _view(self, i: int, touch: Touch) -> BrickView:
-        joint = self.data.joint(f"brick_{i + 1}")
-        position = joint.qpos[:3].copy()
-        x, y, z = position
+        at, moving = self._brick_qpos[i], self._brick_qvel[i]
+        position = self.data.qpos[at : at + 3].copy()
+        x, y, z = position.tolist()
         on_belt = BELT_X[0] <= x <= BELT_X[1] and abs(y) <= BELT_HALF_WIDTH and z > BELT_TOP
-        inside = np.all(np.abs(_BIN_CENTRES - position[:2]) < BIN_HALF, axis=1) & (z < BIN_TOP + 0.5 * BRICK_HALF[2])
+        low = z < BIN_TOP + 0.5 * BRICK_HALF[2]
         return BrickView(
             position=position,
-            speed=float(np.linalg.norm(joint.qvel[:3])),
+            speed=math.hypot(*self.data.qvel[moving : moving + 3].tolist()),
             held_by=touch.held_by,
             touched=touch.touched,
             lifted=z > BELT_TOP + BRICK_HALF[2] + 0.015,
-            on_belt=bool(on_belt),
-            bin=_BINS[int(np.argmax(inside))] if inside.any() else None,
+            on_belt=on_belt,
+            bin=_bin_around(x, y) if low else None,
         )
 
     def _shelve(self, i: int) -> None:
@@ -200,3 +200,13 @@ class BrickSorting:
         joint.qpos[3:] = (np.cos(spec.yaw / 2), 0.0, 0.0, np.sin(spec.yaw / 2))
         joint.qvel[:] = 0.0
         joint.qvel[0] = -self.setup.belt_speed
+
+
+def _bin_around(x: float, y: float) -> tuple[str, str] | None:
+    """(arm, colour) of the bin within whose outline a point lies."""
+    half_x, half_y = BIN_HALF.tolist()
+    for arm, colour in itertools.product(ARMS, COLOURS):
+        centre_x, centre_y = BIN_CENTRES[arm, colour]
+        if abs(centre_x - x) < half_x and abs(centre_y - y) < half_y:
+            return arm, colour
+    return None

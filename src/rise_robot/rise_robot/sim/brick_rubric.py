@@ -16,7 +16,7 @@ import numpy as np
 from rise_robot.core.rubric import RubricEventRecord
 from rise_robot.sim.brick_sorting import BrickSpec
 from rise_robot.sim.cell import ARMS
-from rise_robot.sim.scene import COLOURS, bin_centre
+from rise_robot.sim.scene import BIN_CENTRES, COLOURS
 from rise_robot.sim.task import MAX_SCORE, Outcome
 
 Consequence = Literal["belt", "held", "right", "wrong", "lost"]
@@ -159,7 +159,7 @@ def brick_progress(record: BrickRecord, view: BrickView, tool: np.ndarray) -> fl
         return 0.35 + carried
     if record.grasped and not view.on_belt:  # released and falling
         return 0.35 + carried if carried else 0.0
-    return 0.25 * float(np.exp(-np.linalg.norm(tool - view.position) / 0.12))
+    return 0.25 * math.exp(-math.dist(tool.tolist(), view.position.tolist()) / 0.12)
 
 
 def _carried(record: BrickRecord, xy: np.ndarray) -> float:
@@ -173,4 +173,4 @@ def _carried(record: BrickRecord, xy: np.ndarray) -> float:
 
 def _bin_distance(xy: np.ndarray, colour: str) -> float:
     """Distance in m from `xy` (2,) to the centre of the nearer bin of `colour`."""
-    return min(float(np.linalg.norm(xy - bin_centre(arm, colour))) for arm in ARMS)
+    return min(math.dist(xy, BIN_CENTRES[arm, colour]) for arm in ARMS)

@@ -8,7 +8,7 @@ from rise_robot.sim.brick_cell import BrickInfo
 from rise_robot.sim.cell import ARMS
 from rise_robot.sim.expert import CARRY_Z, OPEN, PICK_X, RELEASE_Z
 from rise_robot.sim.robot import SimulatedRobot
-from rise_robot.sim.scene import BIN_HALF, COLOURS, bin_centre
+from rise_robot.sim.scene import BIN_CENTRES, BIN_HALF, COLOURS
 
 CLOSING = 0.65 * OPEN
 """m of commanded opening below which an arm is said to grasp."""
@@ -61,5 +61,5 @@ class BrickWatch:
         tool = self.robot.tool_position(arm)
         if tool[2] > LOW_Z:
             return False
-        wrong = [bin_centre(arm, colour) for colour in COLOURS if colour != brick.record.spec.colour]
+        wrong = [BIN_CENTRES[arm, colour] for colour in COLOURS if colour != brick.record.spec.colour]
         return any((np.abs(tool[:2] - centre) < BIN_HALF).all() for centre in wrong)

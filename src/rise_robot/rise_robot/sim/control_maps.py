@@ -7,12 +7,17 @@ trajectories likewise. A world model that is given them has only the objects lef
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
+from rise_robot.sim.last_seen import Shot, Sighting
 from rise_robot.sim.robot import SimulatedRobot
+
+BELT_AXIS = np.array([-1.0, 0.0, 0.0])
+"""Of the world, along which belts run: towards the robot."""
 
 
 def can_draw(contract: Contract) -> bool:
@@ -45,6 +50,41 @@ class ControlMapRenderer:
             images = self._robot.render()
             maps[number] = [images[name] for name in self.cameras]
         return maps
+
+    def with_objects(self, joints: np.ndarray, seen: np.ndarray, when: np.ndarray, belt_speed: float) -> np.ndarray:
+        """Maps of (N, A) joint positions with the objects of the last picture, where the belt will have brought them.
+
+        Args:
+            joints: rad and m; the first ones are those at which `seen` was taken.
+            seen: (V, h, w, 3) uint8.
+            when: (N,) s since then.
+            belt_speed: m/s, along `BELT_AXIS`.
+
+        Returns:
+            (N, V, h, w, 3) uint8 RGB, in the light of `seen`. A camera shows objects that the first camera
+            has seen, and over them those that it has seen itself.
+        """
+        maps = np.empty((len(joints), *seen.shape), np.uint8)
+        sightings: list[Sighting] = []
+        for number, shots in enumerate(self.shots(joints)):
+            sightings = sightings or [Sighting(*each) for each in zip(shots, seen, strict=True)]
+            travelled = when[number] * belt_speed * BELT_AXIS
+            for view, (target, sighting) in enumerate(zip(shots, sightings, strict=True)):
+                maps[number, view] = np.clip(target.image * sighting.gain, 0, 255)
+                for one in dict.fromkeys((0, view)):
+                    sightings[one].paint(maps[number, view], target, self.belt_height, travelled)
+        return maps
+
+    def shots(self, joints: np.ndarray) -> Iterator[list[Shot]]:
+        """What the cameras would show of the cell without objects, for each of (N, A) joint positions."""
+        for positions in joints:
+            self._robot.place(positions)
+            yield [self._robot.shot(name) for name in self.cameras]
+
+    @property
+    def belt_height(self) -> float:
+        """Height of the belt, m; 0 in a cell without one."""
+        return self._robot.belt_height
 
     def close(self) -> None:
         """Free the OpenGL contexts."""

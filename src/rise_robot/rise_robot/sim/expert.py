@@ -18,7 +18,7 @@ from rise_robot.sim.corruption import Attempt, Corruption, draw_attempt
 from rise_robot.sim.ik import solve_ik, working_seed
 from rise_robot.sim.motion import JointReference, smooth_noise
 from rise_robot.sim.robot import SimulatedRobot
-from rise_robot.sim.scene import BELT_TOP, LANE_Y, bin_centre
+from rise_robot.sim.scene import BELT_TOP, BIN_CENTRES, LANE_Y
 
 Phase = Literal["idle", "reach", "close", "lift", "carry", "release", "retreat"]
 
@@ -214,7 +214,7 @@ class BrickSortingExpert:
 
     @staticmethod
     def _bin_point(arm: str, attempt: Attempt, height: float) -> np.ndarray:
-        return np.array([*bin_centre(arm, attempt.colour), height])
+        return np.array([*BIN_CENTRES[arm, attempt.colour], height])
 
     def _choose(self, arm: str, bricks: list[BrickInfo]) -> int | None:
         """The brick of this arm's lane that is nearest to the end of the belt and can still be reached."""

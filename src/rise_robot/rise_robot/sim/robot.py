@@ -20,9 +20,13 @@ from rise_robot.core.errors import SimulationError
 from rise_robot.core.rubric import RubricEventRecord
 from rise_robot.sim.cell import ARM_BASE, ARMS, HOME, TIMESTEP
 from rise_robot.sim.kinematics import PiperKinematics
+from rise_robot.sim.last_seen import Shot
 from rise_robot.sim.rendering import CameraRenderer, mujoco
 from rise_robot.sim.task import Outcome
 from rise_robot.sim.tasks import make_task
+
+BELT_MARK = np.array([0.5, 0.0, 0.5])
+"""Red, green and blue that belts are drawn in to be told apart: dark enough not to be clipped in full light."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class SimulatedRobot:
         self.task = make_task(task, contract, config)
         self._model, self._data = self.task.model, self.task.data
         self._renderer = CameraRenderer(self._model, {c.name: (c.height, c.width) for c in contract.cameras})
+        self._belts = np.flatnonzero(self._model.geom_surfacevel.any(1))
         self._lower, self._upper = contract.joint_array("lower"), contract.joint_array("upper")
         self._index_joints()
         self.reset(0)
@@ -193,6 +198,29 @@ class SimulatedRobot:
             raise SimulationError(f"unknown camera {camera!r}; the contract has {list(self.contract.camera_names)}")
         focal = 0.5 * spec.height / np.tan(0.5 * np.radians(self._model.camera(camera).fovy[0]))
         return np.array([[focal, 0.0, spec.width / 2], [0.0, focal, spec.height / 2], [0.0, 0.0, 1.0]])
+
+    def shot(self, camera: str) -> Shot:
+        """What `camera` shows, where that is a belt, and from where it looks.
+
+        Belts are told by a colour that nothing else has, in the same pass: a second one for labels costs as much again.
+        """
+        there, colours = self._data.cam(camera), self._model.geom_rgba
+        own = colours[self._belts].copy()
+        colours[self._belts, :3] = BELT_MARK
+        image = self._renderer.render(self._data, camera)
+        colours[self._belts] = own
+        red, green, blue = image.astype(int).transpose(2, 0, 1)
+        belt = (red > 20) & (green < 5) & (np.abs(red - blue) <= 2)
+        if belt.any():
+            shade = red[belt, None] / BELT_MARK[0]
+            image[belt] = np.clip(shade * own[0, :3], 0, 255).astype(np.uint8)
+        return Shot(image, belt, there.xpos.copy(), there.xmat.reshape(3, 3).copy(), self.intrinsics(camera))
+
+    @property
+    def belt_height(self) -> float:
+        """Height of the surfaces that carry objects along, m; 0 where there are none."""
+        tops = self._data.geom_xpos[self._belts, 2] + self._model.geom_size[self._belts, 2]
+        return float(tops.max()) if len(tops) else 0.0
 
     def get_state(self) -> RobotState:
         """A snapshot that later steps do not change; it can be pickled and set on another robot of the same config."""

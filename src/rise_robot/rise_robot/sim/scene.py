@@ -30,16 +30,16 @@ COLOURS = {
 # Inner and outer column, near and far row: (row, column) per colour, mirrored for the right arm.
 _BIN_CELL = {"red": (0, 0), "green": (1, 0), "blue": (0, 1), "yellow": (1, 1)}
 _BIN_ROW_X, _BIN_COLUMN_Y = (0.272, 0.390), (0.147, 0.247)
+BIN_CENTRES = {
+    (arm, colour): (_BIN_ROW_X[row], ARM_SIDE[arm] * _BIN_COLUMN_Y[column])
+    for arm in ARMS
+    for colour, (row, column) in _BIN_CELL.items()
+}
+"""x and y in m of the bin of a colour that belongs to an arm."""
 BIN_HALF = np.array([0.058, 0.049])  # outer half size along x and y
 BIN_WALL = 0.010
 BIN_TOP = 0.045
 _BIN_INSIDE = ".10 .10 .11 1"
-
-
-def bin_centre(arm: str, colour: str) -> np.ndarray:
-    """(2,) m, x and y of the bin of `colour` that belongs to `arm`."""
-    row, column = _BIN_CELL[colour]
-    return np.array([_BIN_ROW_X[row], ARM_SIDE[arm] * _BIN_COLUMN_Y[column]])
 
 
 def scene_xml(contract: Contract, bricks: int, others: str = "") -> str:
@@ -69,7 +69,7 @@ def _belt() -> str:
 
 def _bin(arm: str, colour: str) -> str:
     """Four coloured walls, dark inside, so that a brick stays visible in the bin of its own colour."""
-    (x, y), (hx, hy), t = bin_centre(arm, colour), BIN_HALF, BIN_WALL / 2
+    (x, y), (hx, hy), t = BIN_CENTRES[arm, colour], BIN_HALF, BIN_WALL / 2
     rgba = " ".join(str(channel) for channel in COLOURS[colour])
     walls = ((x + hx - t, y, t, hy), (x - hx + t, y, t, hy), (x, y + hy - t, hx, t), (x, y - hy + t, hx, t))
     parts = [

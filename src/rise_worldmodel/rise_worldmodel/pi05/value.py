@@ -85,4 +85,4 @@ class Pi05Value(ValueFunction):
             read = hidden[torch.arange(len(hidden), device=device), last]
             value = self.value_head(read)[:, 0]
             auxiliary = read[:, :0] if self.auxiliary_head is None else self.auxiliary_head(read)
-        return ValueOutput(value.float(), auxiliary.float())
+        return ValueOutput(value.float(), auxiliary.float(), read.float())
