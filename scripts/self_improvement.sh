@@ -22,11 +22,20 @@ bags=("$work/bags/demonstrations" "$work/bags/rollouts_$seed")
 python -m rise_learning.train_value --bags "${bags[@]}" --out "$run" --seed "$seed"
 python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$run/imitation" --seed "$seed" \
     --training.loop.steps 1000 --training.loop.learning-rate 5e-4
-python -m rise_learning.self_improve --bags "${bags[@]}" --out "$run" --world-model simulator --level steady --seed "$seed" \
-    --training.guided-chunks 3 --training.minimum-value 0.4 --training.start-frames 30 --training.candidates 12 \
-    --training.judged-frames 3 --training.time-shift 14 --training.tool-shift 0.02 --training.offline-share 0.2 \
-    --training.starts-per-rollout 208 --training.rollout-every 500 --training.buffer-size 32768 \
-    --training.loop.steps 2500 --training.loop.checkpoint-every 500 --training.loop.learning-rate 1e-3
-for stage in imitation policy self_improved; do
+
+# Two rounds; the second one is led by what the first one learned.
+improve() {
+    python -m rise_learning.self_improve --bags "${bags[@]}" --world-model simulator --level steady \
+        --training.guided-chunks 12 --training.start-frames 30 --training.candidates 12 --training.judged-frames 3 \
+        --training.time-shift 14 --training.tool-shift 0.02 --training.offline-share 0.2 \
+        --training.rollout-every 500 --training.buffer-size 65536 \
+        --training.loop.learning-rate 1e-3 --training.loop.checkpoint-every 500 "$@"
+}
+improve --out "$run" --seed "$seed" --training.starts-per-rollout 100 --training.loop.steps 2500
+mkdir -p "$run/second_round"
+ln -sfn ../value "$run/second_round/value"
+improve --out "$run/second_round" --init "$run/self_improved" --seed "$((seed + 1))" \
+    --training.starts-per-rollout 120 --training.loop.steps 2000
+for stage in imitation policy self_improved second_round/self_improved; do
     python -m rise_learning.evaluate --run "$run/$stage" --level steady --episodes 200 --seed 7000000 --json
 done
