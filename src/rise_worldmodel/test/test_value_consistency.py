@@ -74,7 +74,7 @@ def test_the_last_frame_is_always_compared(consistency: ValueConsistency) -> Non
 def test_training_brings_the_values_together_and_leaves_the_value_model_alone(
     model: MultiViewDynamics, consistency: ValueConsistency
 ) -> None:
-    """Two steps along the gradient of the consistency alone: it reaches the network through codec and value model."""
+    """Five steps along the gradient of the consistency alone: it reaches the network through codec and value model."""
     context, future = clips()
     actions, state = torch.zeros(2, 50, 14), torch.zeros(2, 14)
     before = [parameter.clone() for parameter in consistency.value.parameters()]

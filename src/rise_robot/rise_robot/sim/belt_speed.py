@@ -24,9 +24,10 @@ def fitted_belt_speed(renderer: ControlMapRenderer, joints: np.ndarray, pictures
     errors = np.zeros(len(SPEEDS))
     for positions, (before, after) in zip(joints, pictures[:, :, 0], strict=True):
         then, now = (shots[0] for shots in renderer.shots(positions))
-        sighting, empty = Sighting(then, before), np.clip(now.image * Sighting(then, before).gain, 0, 255)
+        sighting = Sighting(then, before)
+        empty = np.clip(now.image * sighting.gain, 0, 255).astype(np.uint8)
         for number, speed in enumerate(SPEEDS):
-            shown = empty.astype(np.uint8)
+            shown = empty.copy()
             sighting.paint(shown, now, renderer.belt_height, seconds * speed * BELT_AXIS)
             errors[number] += np.abs(shown[now.belt].astype(int) - after[now.belt]).sum()
     return float(SPEEDS[errors.argmin()])
