@@ -34,17 +34,19 @@ class Writes:
 
 
 def test_the_chosen_chunk_is_played_and_the_judge_sees_the_context(robot: SimulatedRobot) -> None:
-    judge, config = Writes(), DeploymentConfig(candidates=4, latency_steps=0, replan_steps=10)
+    judge, config = Writes(), DeploymentConfig(candidates=4, latency_steps=2, replan_steps=10)
     agent = PolicyAgent(robot, untrained_policy(TINY), config, np.random.default_rng(0), ImaginedChoice(judge))
     robot.reset(3)
     agent.reset()
     played = []
-    for _ in range(11):
+    for _ in range(20):
         played.append(agent.action())
         robot.step(played[-1])
-    (first, chunks), (second, _) = judge.seen
+    (first, chunks), (second, later) = judge.seen
     assert first.context.shape == (4, TINY.context_frames, 3, 48, 64, 3) and chunks.shape == (4, 50, TINY.action_dim)
     np.testing.assert_allclose(played[:10], chunks[2, :10], atol=1e-6)
+    np.testing.assert_allclose(played[10:], later[2, :10], atol=1e-6)  # judged is what the ensembler makes of it
+    np.testing.assert_allclose(later[:, :2], np.tile(chunks[2, 10:12], (4, 1, 1)), atol=1e-6)  # while it is on its way
     moved = second.context[0].float().diff(dim=0).abs().amax((1, 2, 3, 4))
     assert (moved > 0).all(), "four different frames, the oldest six steps ago"
 

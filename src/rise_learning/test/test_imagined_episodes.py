@@ -16,10 +16,11 @@ from rise_learning.errors import ConfigError
 from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled
-from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, nearest_of_better_half
+from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, nearest_that_does_well
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig
 from rise_learning.training.policy_training import OfflineSamples, new_policy
+from rise_robot.core.ensembler import ChunkEnsembler
 
 STRIDE, CHUNK = 2, 10
 
@@ -48,10 +49,15 @@ def holding(inputs: Any, noise: Tensor, steps: int, guidance: float) -> Tensor:
     return inputs.state[:, None].repeat(1, CHUNK, 1)
 
 
-def played(*positions: float, **changes: Any) -> ImaginedEpisodes:
+def eager(inputs: Any, noise: Tensor | None, steps: int, guidance: float) -> Tensor:
+    """Chunks that leave at another pace from every state."""
+    return inputs.state[:, None] + torch.arange(1, CHUNK + 1)[:, None] * (0.01 + 0.1 * inputs.state[:, None].sin())
+
+
+def played(*positions: float, policy: Any = None, **changes: Any) -> ImaginedEpisodes:
     state = torch.tensor(positions)[:, None]
     context = (100 * state).clamp(min=0)[:, None, :, None, None, None].round().to(torch.uint8).repeat(1, 4, 1, 1, 1, 1)
-    policy: Any = SimpleNamespace(config=SimpleNamespace(history=(-1, 0), basis_size=2), sample=holding)
+    policy = SimpleNamespace(config=SimpleNamespace(history=(-1, 0), basis_size=2), sample=policy or holding)
     guidance = Guidance(chunks=7, replan_steps=4, candidates=4, judged_frames=1, **changes)
     return imagined_episodes(
         policy, Line(), Starts(context, state, ["go"] * len(positions)), guidance,
@@ -62,7 +68,9 @@ def played(*positions: float, **changes: Any) -> ImaginedEpisodes:
 def test_the_smallest_change_that_does_well_is_played() -> None:
     chunks = np.array([0.0, 0.3, 0.2, 0.1])[None, :, None, None].repeat(3, 0)
     judged = np.array([[0.0, 1.0, 0.6, 0.4], [0.6, 1.0, 0.0, 0.9], [0.0, 0.07, 0.03, 0.02]])
-    assert nearest_of_better_half(judged, chunks, worth_choosing=0.08).tolist() == [2, 0, 0]
+    assert nearest_that_does_well(judged, chunks, worth_choosing=0.08, selectivity=0.5).tolist() == [2, 0, 0]
+    assert nearest_that_does_well(judged, chunks, worth_choosing=0.08, selectivity=0.9).tolist() == [1, 3, 0]
+    assert nearest_that_does_well(judged, chunks, worth_choosing=0.08, selectivity=1.0).tolist() == [1, 1, 0]
 
 
 def test_the_commands_that_were_played_become_chunks_frame_by_frame() -> None:
@@ -74,6 +82,21 @@ def test_the_commands_that_were_played_become_chunks_frame_by_frame() -> None:
     seen = samples.images.flatten(2).float().mean(2) / 100
     assert seen[:, 1].tolist() == pytest.approx(samples.state[:, 0].tolist(), abs=0.006), "the picture is that of now"
     assert seen[1:, 0].tolist() == pytest.approx(seen[:-1, 1].tolist()), "and the one before"
+
+
+@pytest.mark.parametrize("blend_steps", [0, 2])
+def test_chunks_are_blended_as_at_deployment(blend_steps: int) -> None:
+    ensembler, commands = ChunkEnsembler(1, blend_steps), []
+    samples = played(0.0, policy=eager, worth_choosing=9.0, minimum_value=0.3, blend_steps=blend_steps).samples
+    for step in range(16):
+        if step % 4 == 0:
+            position = torch.tensor([[commands[-1] if commands else 0.0]])
+            ensembler.add(step, eager(SimpleNamespace(state=position), None, 1, 1.0)[0].numpy(), step)
+        action = ensembler.action(step)
+        assert action is not None
+        commands.append(float(action[0]))
+    assert samples.chunks[0, :, 0].tolist() == pytest.approx(commands[:CHUNK], abs=1e-6)
+    assert samples.chunks[3, :, 0].tolist() == pytest.approx(commands[6:16], abs=1e-6)
 
 
 def test_only_what_ends_well_is_learned_from_and_only_until_it_has() -> None:

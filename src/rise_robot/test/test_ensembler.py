@@ -87,6 +87,25 @@ def test_blend_stays_between_the_two_plans(later: int, delay: int, a: float, b: 
     assert all(v is not None and min(a, b) - 1e-12 <= v[0] <= max(a, b) + 1e-12 for v in values)
 
 
+@given(later=st.integers(1, 70), delay=st.integers(0, 12), blend=st.integers(0, 20))
+def test_a_preview_is_what_is_then_executed(later: int, delay: int, blend: int) -> None:
+    ours, last = ChunkEnsembler(1, blend), np.zeros(1)
+    ours.add(0, chunk(0, 50, 1.0), 0)
+    for step in range(later):
+        planned = ours.action(step)
+        last = last if planned is None else planned
+    new = chunk(later, 50, 2.0)
+    foreseen = ours.preview(later, new, later + delay, last)
+    executed = []
+    for step in range(later, later + 50):
+        if step == later + delay:
+            ours.add(later, new, step)
+        planned = ours.action(step)
+        last = last if planned is None else planned
+        executed.append(last)
+    np.testing.assert_allclose(foreseen, executed)
+
+
 def test_executed_steps_are_dropped_and_weights_are_linear() -> None:
     ours = ChunkEnsembler(1)
     ours.add(0, np.zeros((6, 1)), 0)

@@ -16,7 +16,7 @@ from rise_robot.core.ensembler import ChunkEnsembler
 from rise_robot.sim.robot import SimulatedRobot
 
 Chooser = Callable[[Starts, np.ndarray, SimulatedRobot, np.random.Generator], int]
-"""(what is seen, (N, K, A) chunks, the robot, random numbers) -> which chunk to play."""
+"""(what is seen, (N, K, A) commands of the next K control steps, the robot, random numbers) -> which to play."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class PolicyAgent:
     Rendering happens only at steps that an inference will look at, and not at all where `observe` brought the frames.
 
     Args:
-        choose: picks one of `config.candidates` chunks; it sees the context that a world model needs.
+        choose: picks one of `config.candidates` chunks by what would be executed of each, blended into the plan; it
+            sees the context that a world model needs.
     """
 
     def __init__(
@@ -91,8 +92,8 @@ class PolicyAgent:
         if any((self._step - offset) % self.config.replan_steps == 0 for offset in looks) or self._step == 0:
             self._frames[self._step] = self._observe()
         if self._step % self.config.replan_steps == 0:
-            latency = 0 if self._step == 0 else self.config.latency_steps
-            self._pending.append((self._step + latency, self._step, self._infer()))
+            arrival = self._step + (0 if self._step == 0 else self.config.latency_steps)
+            self._pending.append((arrival, self._step, self._infer(arrival)))
         while self._pending and self._pending[0][0] <= self._step:
             _, first, chunk = self._pending.pop(0)
             self._ensembler.add(first, chunk, self._step)
@@ -108,8 +109,8 @@ class PolicyAgent:
         images = {**self._seen, **self.robot.render(missing)}
         return policy_frames(images, contract, self.policy.config.image_size)
 
-    def _infer(self) -> np.ndarray:
-        """(K, A)."""
+    def _infer(self, arrival: int) -> np.ndarray:
+        """(K, A), on its way until control step `arrival`."""
         history, context = self._frames_at(self._history), self._frames_at(self._context)
         oldest = self._step + min((*self._history, *self._context))
         self._frames = {step: frame for step, frame in self._frames.items() if step >= oldest}
@@ -125,7 +126,8 @@ class PolicyAgent:
         if self.choose is None:
             return chunks[0]
         chunks = randomly_shifted(torch.from_numpy(chunks), inputs.state, self.config.time_shift, self.rng).numpy()
-        return chunks[self.choose(Starts(context, state, [self.robot.instruction]), chunks, self.robot, self.rng)]
+        executed = np.stack([self._ensembler.preview(self._step, chunk, arrival, self._last) for chunk in chunks])
+        return chunks[self.choose(Starts(context, state, [self.robot.instruction]), executed, self.robot, self.rng)]
 
     def _frames_at(self, offsets: list[int]) -> torch.Tensor:
         """(1, T, V, h, w, 3) uint8 at control steps relative to now; the first frame stands for what was before it."""

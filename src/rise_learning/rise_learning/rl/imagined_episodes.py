@@ -12,10 +12,9 @@ from rise_learning.errors import ConfigError
 from rise_learning.policy.interface import Policy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled, WorldModel, propose
+from rise_robot.core.ensembler import blend_weights
 
 FEWEST_CANDIDATES = 3
-CROSSFADE_STEPS = 3
-"""Control steps over which a new chunk takes over from the one that was played."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,9 @@ class Guidance:
         candidates: chunks that are imagined at every choice.
         judged_frames: see `Imagined.judged`.
         worth_choosing: difference between candidates below which the policy's own chunk is played.
+        selectivity: how high a chunk that is played lies between the worst (0) and the best (1) candidate at least.
         minimum_value: V at the end of an episode that is learned from, and from which on it is over.
+        blend_steps: control steps over which a new chunk takes over from the plan, as `ChunkEnsembler` at deployment.
 
     Raises:
         ConfigError: there is nothing to choose from.
@@ -39,7 +40,9 @@ class Guidance:
     candidates: int = 12
     judged_frames: int = 3
     worth_choosing: float = 0.08
+    selectivity: float = 0.5
     minimum_value: float = 0.95
+    blend_steps: int = 0
 
     def __post_init__(self) -> None:
         if self.candidates < FEWEST_CANDIDATES or self.replan_steps < 1:
@@ -47,6 +50,8 @@ class Guidance:
                 "imagined episodes choose among the policy's own chunk, the rest of the plan and at least one variant, "
                 f"and again after some steps; got candidates {self.candidates} and replan_steps {self.replan_steps}"
             )
+        if not 0.0 <= self.selectivity <= 1.0:
+            raise ConfigError(f"selectivity is a share of the candidates' range, 0 to 1; got {self.selectivity:g}")
 
 
 @dataclass(frozen=True)
@@ -57,17 +62,20 @@ class ImaginedEpisodes:
     ended_well: int
 
 
-def nearest_of_better_half(judged: np.ndarray, chunks: np.ndarray, worth_choosing: float) -> np.ndarray:
+def nearest_that_does_well(
+    judged: np.ndarray, chunks: np.ndarray, worth_choosing: float, selectivity: float
+) -> np.ndarray:
     """(B,) which of (B, N, K, A) candidates to play: the smallest change to the first one that does well.
 
-    Well is what lies in the upper half of the range that the state allows. The best one is mostly the one that hurries;
-    the nearest one changes nothing where the policy's own chunk, the first one, does well by itself.
+    Well is what lies in the upper part, from `selectivity` on, of the range that the state allows. The best one is
+    mostly the one that hurries; the nearest one changes nothing where the policy's own chunk, the first one, does well
+    by itself.
 
     Args:
         judged: (B, N) advantages.
     """
     low, high = judged.min(1, keepdims=True), judged.max(1, keepdims=True)
-    well = (judged >= 0.5 * (low + high)) | (high - low < worth_choosing)
+    well = (judged >= high - (1.0 - selectivity) * (high - low)) | (high - low < worth_choosing)
     change = np.square(chunks - chunks[:, :1]).mean((2, 3))
     return np.where(well, change, np.inf).argmin(1)
 
@@ -102,7 +110,7 @@ def imagined_episodes(
         if imagined.value_now is None:
             raise ValueError("this world model does not say what it values a state at")
         judged = imagined.judged(guidance.judged_frames).reshape(-1, count)
-        chosen = nearest_of_better_half(judged, chunks.numpy(), guidance.worth_choosing)
+        chosen = nearest_that_does_well(judged, chunks.numpy(), guidance.worth_choosing, guidance.selectivity)
         taken = rows * count + chosen
         plan = flat[taken]
         commands = plan[:, : guidance.replan_steps]
@@ -169,12 +177,17 @@ class _Track:
 def _candidates(
     own: Tensor, plan: Tensor | None, state: Tensor, guidance: Guidance, explore: Explorer, rng: np.random.Generator
 ) -> Tensor:
-    """(B, N, K, A): the policy's own chunk (B, K, A), what is left of the plan, and both of them varied."""
+    """(B, N, K, A): the policy's own chunk (B, K, A), what is left of the plan, and both of them varied.
+
+    The own chunk is blended into the plan as at deployment: a policy whose chunks replace each other at once fails
+    where the ensembled one succeeds, and what guides it would first have to make good for that.
+    """
     known = [own]
     if plan is not None:
-        left = torch.cat([plan[:, guidance.replan_steps :], plan[:, -1:].expand(-1, guidance.replan_steps, -1)], 1)
-        fade = (torch.arange(1, own.shape[1] + 1) / (CROSSFADE_STEPS + 1)).clamp(max=1.0)[:, None]
-        known = [torch.lerp(left, own, fade), left]
+        left = plan[:, guidance.replan_steps :]
+        weights = torch.from_numpy(blend_weights(left.shape[1], guidance.blend_steps)).to(own)[:, None]
+        new = torch.cat([torch.lerp(left, own[:, : len(weights)], weights), own[:, len(weights) :]], 1)
+        known = [new, torch.cat([left, plan[:, -1:].expand(-1, guidance.replan_steps, -1)], 1)]
     varied = guidance.candidates - len(known)
     base = torch.stack(known, 1)[:, np.arange(varied) % len(known)].flatten(0, 1)
     varied_chunks = explore(base, state.repeat_interleave(varied, 0), rng).unflatten(0, (-1, varied))

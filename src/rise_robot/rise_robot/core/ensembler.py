@@ -114,18 +114,35 @@ class ChunkEnsembler:
         """
         self._check(first_step, first_step + len(actions), next_step)
         dropped = next_step - first_step
-        fresh = actions[dropped:].copy()  # (K - dropped, A), for next_step on
         self._plan.drop_before(next_step)
-        overlap = min(len(self._plan), len(fresh))
-        seam = None
+        merged, overlap = self._merged(actions[dropped:], next_step)
+        old = self._plan.between(next_step, next_step + overlap)
+        seam = Seam.between(old, merged, actions[dropped:]) if overlap > 1 else None
+        self._plan.replace(next_step, merged)
+        self._newest = first_step
+        return Merge(dropped, overlap, len(merged) - overlap, seam)
+
+    def preview(self, first_step: int, actions: np.ndarray, next_step: int, last: np.ndarray) -> np.ndarray:
+        """(K, A) what is executed from `first_step` on if a chunk (K, A) arrives at `next_step`; nothing changes.
+
+        Args:
+            last: (A,) action of the step before `first_step`, held until the chunk arrives where nothing is planned.
+        """
+        executed = []
+        for step in range(first_step, next_step):
+            planned = self._plan.action(step)
+            last = last if planned is None else planned
+            executed.append(last)
+        return np.array([*executed, *self._merged(actions[next_step - first_step :], next_step)[0]])
+
+    def _merged(self, fresh: np.ndarray, next_step: int) -> tuple[np.ndarray, int]:
+        """The plan from `next_step` on with a chunk's steps (N, A) blended in, and how many of them overlap."""
+        overlap = min(max(0, self._plan.end_step - next_step), len(fresh)) if len(self._plan) else 0
+        merged = np.array(fresh, dtype=float)
         if overlap:
             w = blend_weights(overlap, self._blend_steps)[:, None]
-            old = self._plan.between(next_step, next_step + overlap)
-            fresh[:overlap] = (1 - w) * old + w * fresh[:overlap]
-            seam = Seam.between(old, fresh, actions[dropped:]) if overlap > 1 else None
-        self._plan.replace(next_step, fresh)
-        self._newest = first_step
-        return Merge(dropped, overlap, len(fresh) - overlap, seam)
+            merged[:overlap] = (1 - w) * self._plan.between(next_step, next_step + overlap) + w * merged[:overlap]
+        return merged, overlap
 
     def _check(self, first: int, end: int, next_step: int) -> None:
         if self._newest is not None and first <= self._newest:
