@@ -51,7 +51,7 @@ def test_the_chosen_chunk_is_played_and_the_judge_sees_the_context(robot: Simula
     assert (moved > 0).all(), "four different frames, the oldest six steps ago"
 
 
-def test_candidates_can_come_early_or_late(robot: SimulatedRobot) -> None:
+def test_candidates_but_the_first_can_come_early_or_late(robot: SimulatedRobot) -> None:
     shown = []
     for time_shift in (0.0, 4.0):
         judge, config = Writes(), DeploymentConfig(candidates=4, time_shift=time_shift)
@@ -61,7 +61,18 @@ def test_candidates_can_come_early_or_late(robot: SimulatedRobot) -> None:
         agent.action()
         shown.append(judge.seen[0][1])
     np.testing.assert_array_equal(shown[0][:, 0], shown[1][:, 0])  # both leave from where the robot is
-    assert (shown[0][:, -20] != shown[1][:, -20]).any(axis=1).all()
+    assert (shown[0][:, -20] != shown[1][:, -20]).any(axis=1).tolist() == [False, True, True, True]
+
+
+def test_what_is_played_can_be_explored_without_anybody_choosing(robot: SimulatedRobot) -> None:
+    played = []
+    for config in (DeploymentConfig(), DeploymentConfig(time_shift=4.0), DeploymentConfig(tool_shift=0.05)):
+        agent = PolicyAgent(robot, untrained_policy(TINY), config, np.random.default_rng(1))
+        robot.reset(3)
+        agent.reset()
+        played.append([agent.action() for _ in range(10)])
+    np.testing.assert_array_equal(played[0][0], played[1][0])
+    assert (np.abs(np.subtract(played[1:], played[0])).max(axis=(1, 2)) > 1e-3).all()
 
 
 def test_the_simulator_chooses_what_gets_further_and_stays_where_it_is(robot: SimulatedRobot) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from rise_learning.data.loading import policy_frames
 from rise_learning.policy.interface import Policy, PolicyInput
-from rise_learning.rl.exploration import randomly_shifted
+from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Starts
 from rise_robot.core.ensembler import ChunkEnsembler
 from rise_robot.sim.robot import SimulatedRobot
@@ -37,7 +37,10 @@ class DeploymentConfig:
     candidates: int = 1
     """Chunks sampled by one inference; above 1 somebody has to choose (beyond the paper)."""
     time_shift: float = 0.0
-    """Control steps by which these candidates come early or late at most."""
+    """Control steps by which chunks come early or late at most: all candidates but the first, or, where nobody chooses,
+    what is played, so that bags hold what happens beside what the policy would do."""
+    tool_shift: float = 0.0
+    """Likewise the standard deviation, m, by which tools are moved aside; each arm then goes its own way."""
 
 
 def sample_once(policy: Policy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig) -> np.ndarray:
@@ -66,6 +69,7 @@ class PolicyAgent:
         choose: Chooser | None = None,
     ) -> None:
         self.robot, self.policy, self.config, self.rng, self.choose = robot, policy, config, rng, choose
+        self._explore = Explorer.of(robot.contract, config.time_shift, config.tool_shift)
         self._ensembler = ChunkEnsembler(robot.contract.action_dim, config.blend_steps)
         stride = robot.contract.actions_per_frame
         self._history = [offset * stride for offset in policy.config.history]
@@ -123,9 +127,11 @@ class PolicyAgent:
             torch.full((count,), self.config.advantage_bin),
         )
         chunks = sample_once(self.policy, inputs, self.rng, self.config)
+        own = 1 if self.choose else 0
+        chunks[own:] = self._explore(torch.from_numpy(chunks[own:]), inputs.state[own:], self.rng).numpy()
         if self.choose is None:
-            return chunks[0]
-        chunks = randomly_shifted(torch.from_numpy(chunks), inputs.state, self.config.time_shift, self.rng).numpy()
+            varied: np.ndarray = chunks[0]
+            return varied
         executed = np.stack([self._ensembler.preview(self._step, chunk, arrival, self._last) for chunk in chunks])
         return chunks[self.choose(Starts(context, state, [self.robot.instruction]), executed, self.robot, self.rng)]
 
