@@ -22,7 +22,16 @@ import torch
 from tqdm import tqdm
 
 from rise_learning import cli
-from rise_learning.benchmarks import control, imagination, lateness, models, recording, samples, simulation
+from rise_learning.benchmarks import (
+    control,
+    imagination,
+    lateness,
+    models,
+    recording,
+    samples,
+    simulation,
+    transformer_policy,
+)
 from rise_learning.benchmarks.measure import Measurement
 from rise_learning.benchmarks.workload import Workload, temporary_workload
 from rise_worldmodel.precision import has_bfloat16
@@ -39,6 +48,8 @@ BENCHMARKS: dict[str, Callable[[Workload], list[Measurement]]] = {
     "loading": samples.loading,
     "inference": models.inference,
     "train_step": models.train_step,
+    "transformer_inference": transformer_policy.transformer_inference,
+    "transformer_training": transformer_policy.transformer_training,
     "imagination": imagination.imagination,
     "imagination_cost": imagination.cost,
 }

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from rise_learning import bench
 from rise_learning.benchmarks.control import (
@@ -19,6 +20,8 @@ from rise_learning.benchmarks.control import (
 )
 from rise_learning.benchmarks.lateness import probe
 from rise_learning.benchmarks.measure import Measurement, race
+from rise_learning.benchmarks.transformer_policy import sample_without_cache, small_policy
+from rise_learning.benchmarks.workload import temporary_workload
 from rise_robot.core.ensembler import ChunkEnsembler
 
 
@@ -87,3 +90,15 @@ def test_both_loops_say_how_late_their_commands_left_and_with_which_priority() -
     for figures in (ours, theirs):
         assert figures["scheduling"] == "normal (not asked for)"
         assert 0.0 < figures["p50_ms"] <= figures["p99_ms"] <= figures["max_ms"] and figures["overruns"] >= 0
+
+
+def test_the_alternative_without_a_prefix_cache_samples_the_same_chunk() -> None:
+    with temporary_workload() as workload:
+        policy, inputs, _ = small_policy(workload, 2)
+    for parameter in policy.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)  # at first the expert's gates are closed
+    noise = torch.randn(2, policy.config.basis_size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        ours = policy.eval().sample(inputs, noise, steps=3)
+        torch.testing.assert_close(ours, sample_without_cache(policy, inputs, noise, 3))
+    assert (ours[0] - ours[1]).abs().max() > 1e-3
