@@ -61,12 +61,14 @@ class MakeChooser:
 
     choose_by: str
     run: Path
+    judged_frames: int
 
     def __call__(self) -> Chooser:
         """Raises CheckpointError where `run` holds no world model."""
         if self.choose_by == "simulator":
-            return SimulatedChoice()
-        return ImaginedChoice(LearnedWorldModel(self.run, trained_contract(self.run / "dynamics")))
+            return SimulatedChoice(self.judged_frames)
+        world_model = LearnedWorldModel(self.run, trained_contract(self.run / "dynamics"))
+        return ImaginedChoice(world_model, self.judged_frames)
 
 
 def evaluate(args: Args) -> None:
@@ -76,6 +78,7 @@ def evaluate(args: Args) -> None:
     seeds = list(range(args.seed, args.seed + args.episodes))
     if args.intervene and args.record is None:
         raise ConfigError("--intervene collects corrections; say with --record where they go")
+    chooser = MakeChooser(args.choose_by, args.run, args.deployment.judged_frames)
     results = evaluate_policy(
         directory,
         args.deployment,
@@ -84,7 +87,7 @@ def evaluate(args: Args) -> None:
         workers=args.workers,
         record=args.record,
         intervene=args.intervene,
-        chooser=MakeChooser(args.choose_by, args.run) if args.deployment.candidates > 1 else None,
+        chooser=chooser if args.deployment.candidates > 1 else None,
     )
     summary = {"policy": str(directory), "task": args.task, "config": task.config, **summarize(results)}
     out = args.out or (directory / "evaluation.json" if not args.intervene else args.record.with_suffix(".json"))

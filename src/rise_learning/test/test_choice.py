@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from synthetic import untrained_policy
 
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
@@ -89,3 +90,14 @@ def test_the_simulator_chooses_what_gets_further_and_stays_where_it_is(robot: Si
     starts = Starts(None, None, [])  # type: ignore[arg-type]  # it looks at the robot only
     assert SimulatedChoice()(starts, np.stack([still, np.array(commands), still]), robot, np.random.default_rng(0)) == 1
     np.testing.assert_array_equal(robot.get_state().physics, saved.physics)
+
+
+def test_the_choice_can_look_at_the_end_of_a_chunk_only(robot: SimulatedRobot) -> None:
+    class Ends(Writes):
+        def imagine(self, starts, chunks, seed):
+            rises = np.zeros((len(chunks), 5), np.float32)
+            rises[0, :4], rises[1, 4] = 1.0, 1.0  # the first is ahead all the way, the second at the end
+            return Imagined(starts.context, rises)
+
+    starts, chunks = Starts(torch.zeros(1, 4, 3, 2, 2, 3), torch.zeros(1, 14), [""]), np.zeros((3, 50, 14))
+    assert [ImaginedChoice(Ends(), n)(starts, chunks, robot, np.random.default_rng(0)) for n in (0, 1)] == [0, 1]

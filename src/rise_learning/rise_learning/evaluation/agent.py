@@ -36,6 +36,8 @@ class DeploymentConfig:
     """Classifier-free guidance on the bin; 1 is off."""
     candidates: int = 1
     """Chunks sampled by one inference; above 1 somebody has to choose (beyond the paper)."""
+    judged_frames: int = 0
+    """Last frames of a candidate whose values choose; 0 takes all, as Eq. 2, and prefers haste."""
     time_shift: float = 0.0
     """Control steps by which chunks come early or late at most: all candidates but the first, or, where nobody chooses,
     what is played, so that bags hold what happens beside what the policy would do."""
