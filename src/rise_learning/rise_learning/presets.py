@@ -201,9 +201,8 @@ class SelfImprovement:
     and those that end well are learned from like recorded ones (beyond the paper; rl/imagined_episodes.py)."""
     replan_steps: int = 10
     """With guided_chunks: control steps that are played of a chunk before the next one is chosen."""
-    selectivity: float = 0.5
-    """With guided_chunks: how high a chunk that is played lies between the worst (0) and the best (1) candidate at
-    least; of those that do, the nearest to the policy's own is taken."""
+    tolerance: float = 0.1
+    """With guided_chunks: what the policy's own chunk may be judged below the best candidate and is still played."""
     blend_steps: int = 0
     """With guided_chunks: control steps over which a chunk takes over from the plan, as `deployment.blend_steps`."""
     minimum_value: float = 0.95

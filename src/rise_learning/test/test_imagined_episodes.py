@@ -1,4 +1,4 @@
-"""Imagined episodes: what is played on is the smallest change that does well, and what ends well is learned from."""
+"""Imagined episodes: what is played on corrects the policy where it must, and what ends well is learned from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rise_learning.errors import ConfigError
 from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled
-from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, nearest_that_does_well
+from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, needed_correction
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig
 from rise_learning.training.policy_training import OfflineSamples, new_policy
@@ -58,24 +58,23 @@ def played(*positions: float, policy: Any = None, **changes: Any) -> ImaginedEpi
     state = torch.tensor(positions)[:, None]
     context = (100 * state).clamp(min=0)[:, None, :, None, None, None].round().to(torch.uint8).repeat(1, 4, 1, 1, 1, 1)
     policy = SimpleNamespace(config=SimpleNamespace(history=(-1, 0), basis_size=2), sample=policy or holding)
-    guidance = Guidance(chunks=7, replan_steps=4, candidates=4, judged_frames=1, **changes)
+    guidance = Guidance(chunks=7, replan_steps=4, candidates=4, judged_frames=1, **{"tolerance": 0.05, **changes})
     return imagined_episodes(
         policy, Line(), Starts(context, state, ["go"] * len(positions)), guidance,
         explore=climbing, top_bin=10, flow_steps=1, rng=np.random.default_rng(0),  # type: ignore[arg-type]
     )  # fmt: skip
 
 
-def test_the_smallest_change_that_does_well_is_played() -> None:
-    chunks = np.array([0.0, 0.3, 0.2, 0.1])[None, :, None, None].repeat(3, 0)
-    judged = np.array([[0.0, 1.0, 0.6, 0.4], [0.6, 1.0, 0.0, 0.9], [0.0, 0.07, 0.03, 0.02]])
-    assert nearest_that_does_well(judged, chunks, worth_choosing=0.08, selectivity=0.5).tolist() == [2, 0, 0]
-    assert nearest_that_does_well(judged, chunks, worth_choosing=0.08, selectivity=0.9).tolist() == [1, 3, 0]
-    assert nearest_that_does_well(judged, chunks, worth_choosing=0.08, selectivity=1.0).tolist() == [1, 1, 0]
+def test_the_own_chunk_is_played_unless_another_does_better_and_then_the_typical_one_of_those_that_do() -> None:
+    chunks = np.array([0.0, 0.5, 0.9, 0.6, 0.2])[None, :, None, None].repeat(3, 0)
+    judged = np.array([[0.0, 0.95, 1.0, 0.92, 0.8], [0.91, 1.0, 0.5, 0.9, 0.8], [0.0, 0.0, 0.5, 0.0, 0.0]])
+    assert needed_correction(judged, chunks, tolerance=0.1).tolist() == [3, 0, 2]
+    assert needed_correction(judged, chunks, tolerance=0.05).tolist() == [1, 1, 2]
 
 
 def test_the_commands_that_were_played_become_chunks_frame_by_frame() -> None:
     samples = played(0.0).samples
-    assert samples.chunks[0, :4, 0].tolist() == pytest.approx([0.04, 0.08, 0.12, 0.16]), "0.02 is in the worse half"
+    assert samples.chunks[0, :4, 0].tolist() == pytest.approx([0.05, 0.10, 0.15, 0.20]), "0.04 does worse"
     for now, after in zip(range(len(samples.chunks) - 1), range(1, len(samples.chunks)), strict=True):
         torch.testing.assert_close(samples.chunks[now, STRIDE:], samples.chunks[after, :-STRIDE])
     torch.testing.assert_close(samples.state[1:], samples.chunks[:-1, STRIDE - 1])
@@ -87,7 +86,7 @@ def test_the_commands_that_were_played_become_chunks_frame_by_frame() -> None:
 @pytest.mark.parametrize("blend_steps", [0, 2])
 def test_chunks_are_blended_as_at_deployment(blend_steps: int) -> None:
     ensembler, commands = ChunkEnsembler(1, blend_steps), []
-    samples = played(0.0, policy=eager, worth_choosing=9.0, minimum_value=0.3, blend_steps=blend_steps).samples
+    samples = played(0.0, policy=eager, tolerance=9.0, minimum_value=0.3, blend_steps=blend_steps).samples
     for step in range(16):
         if step % 4 == 0:
             position = torch.tensor([[commands[-1] if commands else 0.0]])
@@ -110,7 +109,7 @@ def test_only_what_ends_well_is_learned_from_and_only_until_it_has() -> None:
 def test_an_advantage_is_that_of_the_chunk_it_came_from() -> None:
     samples = played(0.0).samples
     assert samples.depth[:4].tolist() == [0, 0, 1, 1]
-    assert samples.advantage[:2] == pytest.approx(0.4), "ten steps of 0.04"
+    assert samples.advantage[:2] == pytest.approx(0.5), "ten steps of 0.05"
 
 
 class Worthless(Line):

@@ -26,8 +26,7 @@ class Guidance:
         replan_steps: control steps that are played of a chunk before the next one is chosen.
         candidates: chunks that are imagined at every choice.
         judged_frames: see `Imagined.judged`.
-        worth_choosing: difference between candidates below which the policy's own chunk is played.
-        selectivity: how high a chunk that is played lies between the worst (0) and the best (1) candidate at least.
+        tolerance: what the policy's own chunk may be judged below the best candidate and is still played.
         minimum_value: V at the end of an episode that is learned from, and from which on it is over.
         blend_steps: control steps over which a new chunk takes over from the plan, as `ChunkEnsembler` at deployment.
 
@@ -39,8 +38,7 @@ class Guidance:
     replan_steps: int = 10
     candidates: int = 12
     judged_frames: int = 3
-    worth_choosing: float = 0.08
-    selectivity: float = 0.5
+    tolerance: float = 0.1
     minimum_value: float = 0.95
     blend_steps: int = 0
 
@@ -50,8 +48,6 @@ class Guidance:
                 "imagined episodes choose among the policy's own chunk, the rest of the plan and at least one variant, "
                 f"and again after some steps; got candidates {self.candidates} and replan_steps {self.replan_steps}"
             )
-        if not 0.0 <= self.selectivity <= 1.0:
-            raise ConfigError(f"selectivity is a share of the candidates' range, 0 to 1; got {self.selectivity:g}")
 
 
 @dataclass(frozen=True)
@@ -62,22 +58,20 @@ class ImaginedEpisodes:
     ended_well: int
 
 
-def nearest_that_does_well(
-    judged: np.ndarray, chunks: np.ndarray, worth_choosing: float, selectivity: float
-) -> np.ndarray:
-    """(B,) which of (B, N, K, A) candidates to play: the smallest change to the first one that does well.
+def needed_correction(judged: np.ndarray, chunks: np.ndarray, tolerance: float) -> np.ndarray:
+    """(B,) which of (B, N, K, A) candidates to play: the first one, the policy's own, unless another does better.
 
-    Well is what lies in the upper part, from `selectivity` on, of the range that the state allows. The best one is
-    mostly the one that hurries; the nearest one changes nothing where the policy's own chunk, the first one, does well
-    by itself.
+    Where candidates do better by more than `tolerance`, the most typical one of those within it of the best is played,
+    so that the correction is neither barely enough nor the one that hurries most.
 
     Args:
         judged: (B, N) advantages.
     """
-    low, high = judged.min(1, keepdims=True), judged.max(1, keepdims=True)
-    well = (judged >= high - (1.0 - selectivity) * (high - low)) | (high - low < worth_choosing)
-    change = np.square(chunks - chunks[:, :1]).mean((2, 3))
-    return np.where(well, change, np.inf).argmin(1)
+    well = judged >= judged.max(1, keepdims=True) - tolerance
+    weights = well / well.sum(1, keepdims=True)
+    typical = np.einsum("bn,bnka->bka", weights, chunks)
+    distance = np.square(chunks - typical[:, None]).mean((2, 3))
+    return np.where(well[:, 0], 0, np.where(well, distance, np.inf).argmin(1))
 
 
 def imagined_episodes(
@@ -110,7 +104,7 @@ def imagined_episodes(
         if imagined.value_now is None:
             raise ValueError("this world model does not say what it values a state at")
         judged = imagined.judged(guidance.judged_frames).reshape(-1, count)
-        chosen = nearest_that_does_well(judged, chunks.numpy(), guidance.worth_choosing, guidance.selectivity)
+        chosen = needed_correction(judged, chunks.numpy(), guidance.tolerance)
         taken = rows * count + chosen
         plan = flat[taken]
         commands = plan[:, : guidance.replan_steps]

@@ -127,7 +127,7 @@ class SelfImprovementLoop:
         settings, rng = self.settings, step_rng(self.seed + ROLLOUT_STREAM, step)
         guidance = Guidance(
             settings.guided_chunks, settings.replan_steps, settings.candidates, settings.judged_frames,
-            selectivity=settings.selectivity, minimum_value=settings.minimum_value, blend_steps=settings.blend_steps,
+            tolerance=settings.tolerance, minimum_value=settings.minimum_value, blend_steps=settings.blend_steps,
         )  # fmt: skip
         stride = self.offline.episodes.contract.actions_per_frame
         if settings.replan_steps % stride:
