@@ -7,8 +7,9 @@ import pytest
 import torch
 from synthetic import untrained_policy
 
-from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
+from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent, sample_once
 from rise_learning.evaluation.choice import ImaginedChoice, SimulatedChoice
+from rise_learning.policy.interface import PolicyInput
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.sim.brick_sorting import BrickSortingConfig
@@ -74,6 +75,19 @@ def test_what_is_played_can_be_explored_without_anybody_choosing(robot: Simulate
         played.append([agent.action() for _ in range(10)])
     np.testing.assert_array_equal(played[0][0], played[1][0])
     assert (np.abs(np.subtract(played[1:], played[0])).max(axis=(1, 2)) > 1e-3).all()
+
+
+def test_without_noise_the_most_typical_chunk_is_asked_for(robot: SimulatedRobot) -> None:
+    policy = untrained_policy(TINY)
+    inputs = PolicyInput(
+        torch.zeros(2, 2, 3, 48, 64, 3, dtype=torch.uint8), torch.zeros(2, 14), ["go"] * 2, torch.tensor([10, 10])
+    )
+    sampled, typical = (
+        sample_once(policy, inputs, np.random.default_rng(0), DeploymentConfig(noise_scale=scale))
+        for scale in (1.0, 0.0)
+    )
+    assert np.abs(sampled[0] - sampled[1]).max() > 1e-3
+    np.testing.assert_allclose(typical[0], typical[1], atol=1e-5)
 
 
 def test_the_simulator_chooses_what_gets_further_and_stays_where_it_is(robot: SimulatedRobot) -> None:

@@ -34,6 +34,8 @@ class DeploymentConfig:
     flow_steps: int = 5
     guidance: float = 1.0
     """Classifier-free guidance on the bin; 1 is off."""
+    noise_scale: float = 1.0
+    """Of the noise that a chunk begins as: 1 samples what was learned, 0 asks for the most typical chunk."""
     candidates: int = 1
     """Chunks sampled by one inference; above 1 somebody has to choose (beyond the paper)."""
     judged_frames: int = 0
@@ -48,6 +50,7 @@ class DeploymentConfig:
 def sample_once(policy: Policy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig) -> np.ndarray:
     """One chunk per row of `inputs`: (B, K, A)."""
     noise = torch.from_numpy(rng.standard_normal((len(inputs.bins), policy.config.basis_size)).astype(np.float32))
+    noise *= config.noise_scale
     return policy.sample(inputs, noise, steps=config.flow_steps, guidance=config.guidance).numpy()
 
 

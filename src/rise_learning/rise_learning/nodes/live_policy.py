@@ -36,7 +36,7 @@ class LivePolicy:
     """Args:
         directory: what save_policy wrote.
         contract: of the robot; must be the checkpoint's own.
-        advantage_bin, flow_steps, guidance: see DeploymentConfig.
+        advantage_bin, flow_steps, guidance, noise_scale: see DeploymentConfig.
         seed: of the sampling noise.
         value_directory: of a value model that judges what is seen; None for none.
 
@@ -53,12 +53,15 @@ class LivePolicy:
         advantage_bin: int,
         flow_steps: int,
         guidance: float,
+        noise_scale: float = 1.0,
         seed: int,
         value_directory: Path | None = None,
     ) -> None:
         trained = load_policy(directory, contract)
         self._policy, self._contract, self.version = trained.policy, contract, trained.version
-        self._config = DeploymentConfig(advantage_bin=advantage_bin, flow_steps=flow_steps, guidance=guidance)
+        self._config = DeploymentConfig(
+            advantage_bin=advantage_bin, flow_steps=flow_steps, guidance=guidance, noise_scale=noise_scale
+        )
         self._rng = np.random.default_rng(seed)
         self.history = trained.policy.config.history
         self._value = None if value_directory is None else load_value(value_directory, contract).eval()

@@ -86,6 +86,9 @@ class PolicyNode:
         )
         self._flow_steps = declare(node, "flow_steps", 5, "Euler steps of one inference.", low=1, high=100)
         self._guidance = declare(node, "guidance", 1.0, "Guidance on the bin; 1 is off.", low=0.0, high=20.0)
+        self._noise_scale = declare(
+            node, "noise_scale", 1.0, "Of the noise a chunk begins as; 0: the most typical one.", low=0.0, high=1.0
+        )
         self._seed = declare(node, "seed", 0, "Seed of the sampling noise.", low=0, high=2**31)
         self._instruction = declare(node, "instruction", "", "Used while no episode/status gives one.")
         torch.set_num_threads(declare(node, "threads", 1, "Threads of one inference.", low=1, high=64))
@@ -112,7 +115,8 @@ class PolicyNode:
             run, value = Path(self.node.get_parameter("run").value), self._value_directory
             self._policy = LivePolicy(
                 policy_directory(run), self.contract, advantage_bin=self._bin, flow_steps=self._flow_steps,
-                guidance=self._guidance, seed=self._seed, value_directory=Path(value) if value else None,
+                guidance=self._guidance, noise_scale=self._noise_scale, seed=self._seed,
+                value_directory=Path(value) if value else None,
             )  # fmt: skip
             seconds = self._policy.warm_up()
         except (RiseLearningError, RiseRobotError) as error:
