@@ -78,7 +78,7 @@ def evaluate(args: Args) -> None:
     seeds = list(range(args.seed, args.seed + args.episodes))
     if args.intervene and args.record is None:
         raise ConfigError("--intervene collects corrections; say with --record where they go")
-    chooser = MakeChooser(args.choose_by, args.run, args.deployment.judged_frames)
+    choosing = args.deployment.candidates > 1
     results = evaluate_policy(
         directory,
         args.deployment,
@@ -87,7 +87,7 @@ def evaluate(args: Args) -> None:
         workers=args.workers,
         record=args.record,
         intervene=args.intervene,
-        chooser=chooser if args.deployment.candidates > 1 else None,
+        chooser=MakeChooser(args.choose_by, args.run, args.deployment.judged_frames) if choosing else None,
     )
     summary = {"policy": str(directory), "task": args.task, "config": task.config, **summarize(results)}
     out = args.out or (directory / "evaluation.json" if not args.intervene else args.record.with_suffix(".json"))

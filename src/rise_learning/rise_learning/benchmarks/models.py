@@ -56,12 +56,15 @@ def inference(workload: Workload) -> list[Measurement]:
         budget_s=15.0,
         clock=time.perf_counter,
     )
-    ours, theirs = (1e3 * each for each in times)
-    name = "the same under bfloat16 autocast"
+    return latencies("latency", *times, alternative="the same under bfloat16 autocast")
+
+
+def latencies(what: str, ours: np.ndarray, theirs: np.ndarray, *, alternative: str) -> list[Measurement]:
+    """Median and 99th percentile of times (R,) s of an inference and of its alternative."""
     rows = []
     for rank in (50, 99):
-        value, other = float(np.percentile(ours, rank)), float(np.percentile(theirs, rank))
-        rows.append(Measurement(f"latency p{rank}", "ms", value, name, other, "lower", len(ours)))
+        value, other = (1e3 * float(np.percentile(times, rank)) for times in (ours, theirs))
+        rows.append(Measurement(f"{what} p{rank}", "ms", value, alternative, other, "lower", len(ours)))
     return rows
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from rise_learning.benchmarks.measure import Measurement, race
-from rise_learning.benchmarks.models import offline_samples
+from rise_learning.benchmarks.models import latencies, offline_samples
 from rise_learning.benchmarks.workload import Workload
 from rise_learning.policy.config import Pi05PolicyConfig
 from rise_learning.policy.interface import PolicyInput
@@ -35,7 +35,7 @@ def transformer_inference(workload: Workload) -> list[Measurement]:
     policy.eval()
     noise = torch.randn(1, policy.config.basis_size)
     with torch.inference_mode():
-        found = race(
+        ours, theirs, reading = race(
             lambda: policy.sample(inputs, noise, steps=FLOW_STEPS),
             lambda: sample_without_cache(policy, inputs, noise, FLOW_STEPS),
             lambda: policy.read(inputs, inputs.bins),
@@ -44,18 +44,13 @@ def transformer_inference(workload: Workload) -> list[Measurement]:
             budget_s=15.0,
             clock=time.perf_counter,
         )
-    ours, theirs, reading = (1e3 * each for each in found)
-    name = "the prefix read at every Euler step"
-    rows = [
-        Measurement(
-            f"latency p{rank}, {FLOW_STEPS} Euler steps", "ms", float(np.percentile(ours, rank)), name,
-            float(np.percentile(theirs, rank)), "lower", len(ours),
-        )
-        for rank in (50, 99)
-    ]  # fmt: skip
-    prefix = float(np.median(reading))
-    steps = max(float(np.median(ours)) - prefix, 0.0)
-    return [*rows, Measurement("of it images and prompt", "ms", prefix, "Euler steps", steps, "lower", len(ours))]
+    what, name = f"latency of {FLOW_STEPS} Euler steps", "the prefix read at every Euler step"
+    prefix, whole = (1e3 * float(np.median(times)) for times in (reading, ours))
+    rest = max(whole - prefix, 0.0)
+    return [
+        *latencies(what, ours, theirs, alternative=name),
+        Measurement("of it images and prompt", "ms", prefix, "Euler steps", rest, "lower", len(ours)),
+    ]
 
 
 def transformer_training(workload: Workload) -> list[Measurement]:

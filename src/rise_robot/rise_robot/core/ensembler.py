@@ -115,12 +115,11 @@ class ChunkEnsembler:
         self._check(first_step, first_step + len(actions), next_step)
         dropped = next_step - first_step
         self._plan.drop_before(next_step)
-        merged, overlap = self._merged(actions[dropped:], next_step)
-        old = self._plan.between(next_step, next_step + overlap)
-        seam = Seam.between(old, merged, actions[dropped:]) if overlap > 1 else None
+        merged, old = self._merged(actions[dropped:], next_step)
+        seam = Seam.between(old, merged, actions[dropped:]) if len(old) > 1 else None
         self._plan.replace(next_step, merged)
         self._newest = first_step
-        return Merge(dropped, overlap, len(merged) - overlap, seam)
+        return Merge(dropped, len(old), len(merged) - len(old), seam)
 
     def preview(self, first_step: int, actions: np.ndarray, next_step: int, last: np.ndarray) -> np.ndarray:
         """(K, A) what is executed from `first_step` on if a chunk (K, A) arrives at `next_step`; nothing changes.
@@ -135,14 +134,17 @@ class ChunkEnsembler:
             executed.append(last)
         return np.array([*executed, *self._merged(actions[next_step - first_step :], next_step)[0]])
 
-    def _merged(self, fresh: np.ndarray, next_step: int) -> tuple[np.ndarray, int]:
-        """The plan from `next_step` on with a chunk's steps (N, A) blended in, and how many of them overlap."""
-        overlap = min(max(0, self._plan.end_step - next_step), len(fresh)) if len(self._plan) else 0
+    def _merged(self, fresh: np.ndarray, next_step: int) -> tuple[np.ndarray, np.ndarray]:
+        """The plan from `next_step` on with a chunk's steps (N, A) blended in, and what it had where they overlap."""
+        planned = self._plan.end_step - next_step if len(self._plan) else 0
+        overlap = min(max(0, planned), len(fresh))
         merged = np.array(fresh, dtype=float)
-        if overlap:
-            w = blend_weights(overlap, self._blend_steps)[:, None]
-            merged[:overlap] = (1 - w) * self._plan.between(next_step, next_step + overlap) + w * merged[:overlap]
-        return merged, overlap
+        if not overlap:
+            return merged, merged[:0]
+        old = self._plan.between(next_step, next_step + overlap)
+        w = blend_weights(overlap, self._blend_steps)[:, None]
+        merged[:overlap] = (1 - w) * old + w * merged[:overlap]
+        return merged, old
 
     def _check(self, first: int, end: int, next_step: int) -> None:
         if self._newest is not None and first <= self._newest:
