@@ -207,6 +207,8 @@ class SelfImprovement:
     """With guided_chunks: control steps over which a chunk takes over from the plan, as `deployment.blend_steps`."""
     minimum_value: float = 0.95
     """With guided_chunks: V at the end of an imagined episode that ended well."""
+    minimum_rise: float = 0.0
+    """With guided_chunks, above 0: an imagined episode over which V rises this much ended well, too; for few chunks."""
     start_frames: int = 0
     """Only the first so many frames of an episode are states to imagine from; 0 takes all of them."""
     rollout_every: int = 4

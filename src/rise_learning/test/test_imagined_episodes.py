@@ -58,7 +58,9 @@ def played(*positions: float, policy: Any = None, **changes: Any) -> ImaginedEpi
     state = torch.tensor(positions)[:, None]
     context = (100 * state).clamp(min=0)[:, None, :, None, None, None].round().to(torch.uint8).repeat(1, 4, 1, 1, 1, 1)
     policy = SimpleNamespace(config=SimpleNamespace(history=(-1, 0), basis_size=2), sample=policy or holding)
-    guidance = Guidance(chunks=7, replan_steps=4, candidates=4, judged_frames=1, **{"tolerance": 0.05, **changes})
+    guidance = Guidance(
+        **{"chunks": 7, "replan_steps": 4, "candidates": 4, "judged_frames": 1, "tolerance": 0.05, **changes}
+    )
     return imagined_episodes(
         policy, Line(), Starts(context, state, ["go"] * len(positions)), guidance,
         explore=climbing, top_bin=10, flow_steps=1, rng=np.random.default_rng(0),  # type: ignore[arg-type]
@@ -104,6 +106,14 @@ def test_only_what_ends_well_is_learned_from_and_only_until_it_has() -> None:
     starts = found.samples.state[:: 4 // STRIDE, 0]
     assert (starts < 0.95).all() and len(starts) < 7, "chunks from where it had ended are left out"
     assert not len(played(-5.0).samples.group)
+
+
+@pytest.mark.parametrize(("minimum_rise", "ended_well"), [(0.0, 0), (0.4, 1), (0.6, 0)])
+def test_an_episode_too_short_to_get_to_the_end_counts_where_value_rises_enough(
+    minimum_rise: float, ended_well: int
+) -> None:
+    found = played(0.0, chunks=1, minimum_rise=minimum_rise)  # ten steps of 0.05
+    assert found.ended_well == ended_well and bool(len(found.samples.group)) == bool(ended_well)
 
 
 def test_an_advantage_is_that_of_the_chunk_it_came_from() -> None:

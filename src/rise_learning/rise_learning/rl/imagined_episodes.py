@@ -27,7 +27,9 @@ class Guidance:
         candidates: chunks that are imagined at every choice.
         judged_frames: see `Imagined.judged`.
         tolerance: what the policy's own chunk may be judged below the best candidate and is still played.
-        minimum_value: V at the end of an episode that is learned from, and from which on it is over.
+        minimum_value: V at the end of an episode that ended well, and from which on it is over.
+        minimum_rise: above 0, by how much V rises over an episode that counts as ended well before it is over, too: for
+            episodes too short to get to the end of the task.
         blend_steps: control steps over which a new chunk takes over from the plan, as `ChunkEnsembler` at deployment.
 
     Raises:
@@ -40,6 +42,7 @@ class Guidance:
     judged_frames: int = 3
     tolerance: float = 0.1
     minimum_value: float = 0.95
+    minimum_rise: float = 0.0
     blend_steps: int = 0
 
     def __post_init__(self) -> None:
@@ -114,6 +117,8 @@ def imagined_episodes(
     assert plan is not None
     track.commands.append(plan[:, guidance.replan_steps :])
     ended_well = track.last_value >= guidance.minimum_value
+    if guidance.minimum_rise:
+        ended_well |= track.last_value - track.values[0] >= guidance.minimum_rise
     samples = track.samples(starts, policy.config.history, guidance.replan_steps)
     unfinished = np.stack(track.values, 1) < guidance.minimum_value
     kept = (ended_well[:, None] & unfinished)[samples.group, samples.depth]

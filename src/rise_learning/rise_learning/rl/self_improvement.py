@@ -127,7 +127,8 @@ class SelfImprovementLoop:
         settings, rng = self.settings, step_rng(self.seed + ROLLOUT_STREAM, step)
         guidance = Guidance(
             settings.guided_chunks, settings.replan_steps, settings.candidates, settings.judged_frames,
-            tolerance=settings.tolerance, minimum_value=settings.minimum_value, blend_steps=settings.blend_steps,
+            tolerance=settings.tolerance, minimum_value=settings.minimum_value, minimum_rise=settings.minimum_rise,
+            blend_steps=settings.blend_steps,
         )  # fmt: skip
         stride = self.offline.episodes.contract.actions_per_frame
         if settings.replan_steps % stride:
@@ -146,7 +147,8 @@ class SelfImprovementLoop:
         if not len(self.buffer):
             raise ConfigError(
                 f"none of {len(starts.state)} imagined episodes reaches a value of {settings.minimum_value:g} within "
-                f"{settings.guided_chunks} chunks of {settings.replan_steps} steps; lower it, or imagine longer"
+                f"{settings.guided_chunks} chunks of {settings.replan_steps} steps; lower it, imagine longer, or let a "
+                "rise be enough (minimum_rise)"
             )
 
     def _trusted(self, samples: OnlineSamples, kept: np.ndarray) -> np.ndarray:
