@@ -23,9 +23,10 @@ from torch import Tensor, nn
 
 from rise_learning import cli
 from rise_learning.errors import ConfigError
+from rise_learning.model_choices import GeBaseModel, Pi05Backbone
 from rise_learning.policy.config import Pi05PolicyConfig
 from rise_learning.policy.pi05_policy import Pi05Policy
-from rise_learning.presets import GeBaseModel, Pi05Backbone, Preset, get_preset
+from rise_learning.presets import Preset, get_preset
 from rise_learning.training.loop import LoopConfig
 from rise_learning.training.memory import count, on_meta, step_peak
 from rise_robot.core.contract import Contract, config_path

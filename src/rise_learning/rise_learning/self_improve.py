@@ -22,7 +22,7 @@ from rise_learning.data.loading import load_bags
 from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.policy.checkpoint import load_policy, save_policy
 from rise_learning.policy.interface import Policy
-from rise_learning.presets import PRESET_NAMES, SelfImprovement, get_preset
+from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import WorldModel
 from rise_learning.rl.labels import label_bins, recorded_advantages
@@ -35,6 +35,7 @@ from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
+from rise_learning.training_settings import SelfImprovement
 from rise_robot.sim.tasks import TaskSetting
 from rise_worldmodel.trust import TrustConfig
 

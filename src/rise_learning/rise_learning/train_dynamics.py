@@ -23,22 +23,15 @@ from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError, DataError
-from rise_learning.presets import (
-    ARCHITECTURES,
-    PRESET_NAMES,
-    Architecture,
-    DynamicsModel,
-    DynamicsTraining,
-    PatchModel,
-    get_preset,
-    peer_model,
-)
+from rise_learning.model_choices import ARCHITECTURES, Architecture, DynamicsModel, PatchModel, peer_model
+from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training import distributed
 from rise_learning.training.base import begin_with, find_base
 from rise_learning.training.dynamics_models import new_model, small_config
 from rise_learning.training.loop import Trainer, step_seed
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, save_trained
+from rise_learning.training_settings import DynamicsTraining
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.dynamics_report import dynamics_report

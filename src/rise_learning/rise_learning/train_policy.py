@@ -18,7 +18,7 @@ from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
 from rise_learning.policy.checkpoint import load_policy, save_policy
 from rise_learning.policy.interface import Policy
-from rise_learning.presets import PRESET_NAMES, PolicyTraining, get_preset
+from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
 from rise_learning.training import distributed
@@ -26,6 +26,7 @@ from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, fit_config, new_policy
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
+from rise_learning.training_settings import PolicyTraining
 
 
 @dataclass(frozen=True)

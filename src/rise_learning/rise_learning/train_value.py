@@ -20,13 +20,15 @@ from rise_learning.data.episode_set import DEMONSTRATION, EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError, DataError
 from rise_learning.evaluation.statistics import auc
-from rise_learning.presets import PRESET_NAMES, Pi05Backbone, ValueTraining, get_preset
+from rise_learning.model_choices import Pi05Backbone
+from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training import distributed
 from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import view_groups
 from rise_learning.training.published import published_directory
 from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
 from rise_learning.training.world_model_io import save_trained, value_of_frames
+from rise_learning.training_settings import ValueTraining
 from rise_worldmodel.config import ValueConfig
 from rise_worldmodel.losses import auxiliary_loss, progress_loss, td_loss, td_target
 from rise_worldmodel.pi05.tokenizer import load_tokenizer

@@ -34,7 +34,8 @@ from rise_learning.evaluation.table_rows import (
     chosen_rows,
     plan_row,
 )
-from rise_learning.presets import ARCHITECTURES, PRESET_NAMES, Preset, get_preset
+from rise_learning.model_choices import ARCHITECTURES
+from rise_learning.presets import PRESET_NAMES, Preset, get_preset
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 

@@ -15,12 +15,13 @@ from synthetic import SIZE, make_set, small_policy_config
 from test_label_path import BINS, JudgeAlike
 
 from rise_learning import train_dynamics, train_value
-from rise_learning.presets import DynamicsTraining, PatchModel, SelfImprovement, ValueTraining
+from rise_learning.model_choices import PatchModel
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig, Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, new_policy
 from rise_learning.training.run_directory import RunDirectory
 from rise_learning.training.sharding import whole
+from rise_learning.training_settings import DynamicsTraining, SelfImprovement, ValueTraining
 
 EPISODES = make_set()
 SAMPLES = OfflineSamples.all_frames(EPISODES, np.full(len(EPISODES), 10))

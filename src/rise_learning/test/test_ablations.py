@@ -12,7 +12,8 @@ from synthetic import SIZE, make_episode, small_contract
 from rise_learning import cli, train_dynamics, train_value
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import CheckpointError, ConfigError
-from rise_learning.presets import ARCHITECTURES, PRESET_NAMES, get_preset
+from rise_learning.model_choices import ARCHITECTURES
+from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training.world_model_io import load_dynamics, load_inputs
 
 CONTRACT = small_contract()

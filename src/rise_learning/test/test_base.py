@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rise_learning.errors import ConfigError
-from rise_learning.presets import PatchModel
+from rise_learning.model_choices import PatchModel
 from rise_learning.training.base import SHIPPED, begin_with, find_base
 from rise_learning.training.dynamics_models import new_model
 from rise_robot.core.contract import Contract, config_path

@@ -13,13 +13,13 @@ from synthetic import make_set, small_policy_config
 from torch import Tensor
 
 from rise_learning.errors import ConfigError
-from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled
 from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, needed_correction
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig
 from rise_learning.training.policy_training import OfflineSamples, new_policy
+from rise_learning.training_settings import SelfImprovement
 from rise_robot.core.ensembler import ChunkEnsembler
 
 STRIDE, CHUNK = 2, 10

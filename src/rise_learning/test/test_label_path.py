@@ -12,12 +12,12 @@ from synthetic import make_set, small_policy_config
 
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.prompt import build_prompt
-from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import Imagined
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig
 from rise_learning.training.policy_training import OfflineSamples, new_policy
+from rise_learning.training_settings import SelfImprovement
 
 BINS = AdvantageBins(-1.0, 1.0)
 MIDDLE = -0.35

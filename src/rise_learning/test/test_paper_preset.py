@@ -14,9 +14,10 @@ from rise_learning import cli, self_improve, train_dynamics, train_policy, train
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.agent import DeploymentConfig, sample_once
+from rise_learning.model_choices import GeBaseModel, Pi05Backbone
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.policy.pi05_policy import Pi05Policy
-from rise_learning.presets import PRESET_NAMES, GeBaseModel, Pi05Backbone, get_preset
+from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.world_model_io import load_dynamics, load_value
 from rise_worldmodel.config import LtxVaeConfig

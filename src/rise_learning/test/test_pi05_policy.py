@@ -16,13 +16,13 @@ from rise_learning.policy.config import Pi05PolicyConfig
 from rise_learning.policy.interface import PolicyInput
 from rise_learning.policy.pi05_policy import Pi05Policy, flow_times
 from rise_learning.policy.prompt import build_state_prompt, discretize_state
-from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import Imagined
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig, Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, fit_config, new_policy
 from rise_learning.training.run_directory import RunDirectory
+from rise_learning.training_settings import SelfImprovement
 from rise_worldmodel.errors import CheckpointError
 from rise_worldmodel.pi05.config import tiny_pi05
 from rise_worldmodel.pi05.tokenizer import ByteTokenizer, FileTokenizer

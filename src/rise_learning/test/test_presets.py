@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from rise_learning.presets import PRESET_NAMES, GeBaseModel, PatchModel, get_preset
+from rise_learning.model_choices import GeBaseModel, PatchModel
+from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training.dynamics_models import small_config
 from rise_robot.core.contract import Contract, config_path
 

@@ -12,13 +12,13 @@ from synthetic import small_contract
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from rise_learning.errors import ConfigError
-from rise_learning.presets import (
+from rise_learning.model_choices import (
     GenieEnvisionerModel,
     PublishedCosmosModel,
     PublishedGenieEnvisionerModel,
-    get_preset,
     peer_model,
 )
+from rise_learning.presets import get_preset
 from rise_learning.training.dynamics_models import new_model
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import CheckpointError, WorldModelError

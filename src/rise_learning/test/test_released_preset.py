@@ -9,9 +9,10 @@ from synthetic import SIZE, make_episode, small_contract
 
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
-from rise_learning.presets import PolicyTraining, ValueTraining, get_preset
+from rise_learning.presets import get_preset
 from rise_learning.train_policy import fit_bins
 from rise_learning.train_value import ValueObjective, new_value
+from rise_learning.training_settings import PolicyTraining, ValueTraining
 
 CONTRACT = small_contract()
 FRAMES = 16

@@ -10,11 +10,11 @@ from test_imagined_episodes import Perfect
 from test_label_path import BINS, JudgeAlike
 
 from rise_learning.errors import CheckpointError
-from rise_learning.presets import SelfImprovement
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig, Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, new_policy
 from rise_learning.training.run_directory import RunDirectory
+from rise_learning.training_settings import SelfImprovement
 
 EPISODES = make_set()
 SAMPLES = OfflineSamples.all_frames(EPISODES, np.full(len(EPISODES), 10))

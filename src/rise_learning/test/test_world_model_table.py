@@ -13,7 +13,9 @@ from test_ablations import EPISODES
 from rise_learning import train_dynamics, train_value, world_model_table
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.table_rows import TableData, as_table, chosen_rows, plan_row
-from rise_learning.presets import LoopConfig, PatchModel, get_preset
+from rise_learning.model_choices import PatchModel
+from rise_learning.presets import get_preset
+from rise_learning.training.loop import LoopConfig
 
 BAGS, MANY = (Path("bags/bricks"),), (Path("bags/boxes"), Path("bags/random"))
 

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
 from rise_learning.policy.interface import Policy, PolicyInput
-from rise_learning.presets import SelfImprovement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.exploration import Explorer
@@ -22,6 +21,7 @@ from rise_learning.rl.imagined_episodes import Guidance, imagined_episodes
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
+from rise_learning.training_settings import SelfImprovement
 
 ROLLOUT_STREAM = 1_000_003
 """Keeps random numbers of rollouts apart from those of batches."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_learning.errors import ConfigError
-from rise_learning.presets import (
+from rise_learning.model_choices import (
     CosmosModel,
     DynamicsModel,
     GeBaseModel,
