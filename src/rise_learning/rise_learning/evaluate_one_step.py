@@ -1,7 +1,8 @@
 """Compare policies by one chunk from the same recorded states of the simulator: paired, so it needs no whole episodes.
 
-Beside them stands the best of N chunks of the first policy, as the simulator judges them: what choosing alone could do;
-with --run also as the value of true frames and as the learned world model judge them, which tells what each one loses.
+Beside them stands what choosing among N chunks of the first policy could do, the best one or only where a correction is
+needed, as the simulator judges them; with --run also as the value of true frames and as the learned world model judge
+them, which tells what each one loses.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Args:
     """Run directory with the value and dynamics that choose as well."""
     judged_frames: int = 1
     """Last frames of a chunk by which one is chosen, 0 for all (Eq. 2)."""
+    tolerance: float = 0.1
+    """What the own chunk may be judged below the best one and needs no correction, as in self_improve."""
     time_shift: float = 0.0
     """Control steps by which chunks that are chosen from come early or late at most, as in self_improve."""
     tool_shift: float = 0.0
@@ -83,6 +86,7 @@ def compare(args: Args) -> None:
         best_of=args.best_of,
         explore=Explorer.of(episodes.contract, args.time_shift, args.tool_shift),
         judged_frames=args.judged_frames,
+        tolerance=args.tolerance,
         top_bin=bins[0].top,
         seed=args.seed,
     )

@@ -57,7 +57,7 @@ def rows(**policies: Any) -> list[Any]:
 
 
 def test_differences_are_paired_so_that_states_do_not_blur_them() -> None:
-    before, after, best, _ = rows(before=Says(0.0), after=Says(0.3))
+    before, after, best, *_ = rows(before=Says(0.0), after=Says(0.3))
     assert before.progress[1] > 0.2, "states differ a lot"
     assert after.difference == pytest.approx((0.3, 0.0), abs=1e-6)
     assert best.difference == pytest.approx((0.0, 0.0), abs=1e-6), "the best of eight equal chunks"
@@ -66,11 +66,13 @@ def test_differences_are_paired_so_that_states_do_not_blur_them() -> None:
 
 def test_the_best_of_several_gains_what_samples_differ_by() -> None:
     """Who judges rightly gains what samples differ by; who judges the other way round loses as much."""
-    before, best, worst = rows(before=Says(0.0, spread=0.1))
+    before, best, corrected, worst, _ = rows(before=Says(0.0, spread=0.1))
     assert best.name == "best of 8 by it" and 0.05 < best.difference[0] < 0.3
     assert worst.difference[0] < -0.05
     assert best.pairs["rate"] == 1.0 and worst.pairs["rate"] == 0.0 and 0 < best.pairs["pairs"] < 7 * STATES
     assert before.pairs is None
+    assert corrected.name == "needed correction of 8 by it"
+    assert 0 < corrected.difference[0] < best.difference[0], "only states in need, and there not the best"
 
 
 def test_policies_of_other_bins_are_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

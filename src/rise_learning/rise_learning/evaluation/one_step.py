@@ -1,8 +1,8 @@
 """What one chunk of each policy leads to from the same recorded states, played in the simulator.
 
-Beside the policies stands what choosing among chunks of the first one leads to, by who chooses: the simulator itself is
-the ceiling, the value of true frames loses what the value model does not see, the learned world model what the dynamics
-gets wrong besides.
+Beside the policies stands what choosing among chunks of the first one leads to, the best one or only where a correction
+is needed, by who chooses: the simulator itself is the ceiling, the value of true frames loses what the value model does
+not see, the learned world model what the dynamics gets wrong besides.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 from tqdm import tqdm
 
 from rise_learning.evaluation.ranking import Report, paired_rate, wins
@@ -18,6 +19,7 @@ from rise_learning.evaluation.statistics import wilson_interval
 from rise_learning.policy.interface import Policy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import AS_PROPOSED, Starts, WorldModel, propose
+from rise_learning.rl.imagined_episodes import needed_correction
 
 LOST = 0.05
 """Progress that a chunk has to cost to count as a loss: a brick that went by, not an arm that drew back. Two chunks
@@ -56,19 +58,23 @@ def one_step(
     best_of: int,
     explore: Explorer = AS_PROPOSED,
     judged_frames: int = 1,
+    tolerance: float = 0.1,
     top_bin: int,
     seed: int,
 ) -> list[Row]:
-    """One chunk of every policy from each of the starts, and the best of `best_of` chunks of the first policy.
+    """One chunk of every policy from each of the starts, and who chooses among `best_of` chunks of the first policy.
 
     Args:
-        judges: who chooses, by name; all choose among the same chunks.
-        explore: varies the chunks that are chosen from, but the first of each state.
+        judges: who chooses, by name; all choose among the same chunks, the first being the policy's own one above.
+        explore: varies the other chunks.
         judged_frames: last frames of a chunk by which judges choose, 0 for all (Eq. 2).
+        tolerance: of `needed_correction`.
     """
+    own: list[Tensor] = []
     rises: list[tuple[str, np.ndarray]] = []
     for name, policy in tqdm(policies.items(), "policies", unit="policy"):
         _, chunks = propose(policy.eval(), starts, np.random.default_rng(seed), advantage_bin=top_bin, flow_steps=5)
+        own.append(chunks)
         rises.append((name, world_model.imagine(starts, chunks, seed).judged(1)))
     first, of_first = rises[0]
     rows = [_row(name, rise, of_first) for name, rise in rises]
@@ -77,13 +83,19 @@ def one_step(
     _, chunks = propose(policies[first].eval(), many, rng, advantage_bin=top_bin, flow_steps=5)
     varied = np.arange(len(chunks)) % best_of != 0
     chunks[varied] = explore(chunks[varied], many.state[varied], rng)
+    chunks[~varied] = own[0]
+    by_state = chunks.unflatten(0, (-1, best_of)).numpy()
     true = world_model.imagine(many, chunks, seed).judged(1).reshape(-1, best_of)
     for name, judge in tqdm(judges.items(), f"best of {best_of}", unit="judge"):
         parts = zip(many.split(AT_ONCE), chunks.split(AT_ONCE), strict=True)
         found = [judge.imagine(part, these, seed).judged(judged_frames) for part, these in parts]
         judged = np.concatenate(found).reshape(-1, best_of)
-        chosen = np.take_along_axis(true, judged.argmax(1)[:, None], 1)[:, 0]
-        rows.append(_row(f"best of {best_of} by {name}", chosen, of_first, _pairs(judged, true)))
+        for what, chosen in (
+            (f"best of {best_of}", judged.argmax(1)),
+            (f"needed correction of {best_of}", needed_correction(judged, by_state, tolerance)),
+        ):
+            rise = np.take_along_axis(true, chosen[:, None], 1)[:, 0]
+            rows.append(_row(f"{what} by {name}", rise, of_first, _pairs(judged, true)))
     return rows
 
 
