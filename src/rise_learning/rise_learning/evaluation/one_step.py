@@ -70,12 +70,12 @@ def one_step(
         judged_frames: last frames of a chunk by which judges choose, 0 for all (Eq. 2).
         tolerance: of `needed_correction`.
     """
-    own: list[Tensor] = []
+    own: dict[str, Tensor] = {}
     rises: list[tuple[str, np.ndarray]] = []
     for name, policy in tqdm(policies.items(), "policies", unit="policy"):
-        _, chunks = propose(policy.eval(), starts, np.random.default_rng(seed), advantage_bin=top_bin, flow_steps=5)
-        own.append(chunks)
-        rises.append((name, world_model.imagine(starts, chunks, seed).judged(1)))
+        rng = np.random.default_rng(seed)
+        _, own[name] = propose(policy.eval(), starts, rng, advantage_bin=top_bin, flow_steps=5)
+        rises.append((name, world_model.imagine(starts, own[name], seed).judged(1)))
     first, of_first = rises[0]
     rows = [_row(name, rise, of_first) for name, rise in rises]
 
@@ -83,19 +83,20 @@ def one_step(
     _, chunks = propose(policies[first].eval(), many, rng, advantage_bin=top_bin, flow_steps=5)
     varied = np.arange(len(chunks)) % best_of != 0
     chunks[varied] = explore(chunks[varied], many.state[varied], rng)
-    chunks[~varied] = own[0]
+    chunks[~varied] = own[first]
     by_state = chunks.unflatten(0, (-1, best_of)).numpy()
     true = world_model.imagine(many, chunks, seed).judged(1).reshape(-1, best_of)
     for name, judge in tqdm(judges.items(), f"best of {best_of}", unit="judge"):
         parts = zip(many.split(AT_ONCE), chunks.split(AT_ONCE), strict=True)
         found = [judge.imagine(part, these, seed).judged(judged_frames) for part, these in parts]
         judged = np.concatenate(found).reshape(-1, best_of)
+        pairs = _pairs(judged, true)
         for what, chosen in (
             (f"best of {best_of}", judged.argmax(1)),
             (f"needed correction of {best_of}", needed_correction(judged, by_state, tolerance)),
         ):
             rise = np.take_along_axis(true, chosen[:, None], 1)[:, 0]
-            rows.append(_row(f"{what} by {name}", rise, of_first, _pairs(judged, true)))
+            rows.append(_row(f"{what} by {name}", rise, of_first, pairs))
     return rows
 
 
