@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A policy of 30 imprecise demonstrations improves itself, with the simulator as world model (docs/decisions/0008) or with a
 # learned one (0009); what both need is made once.
-#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED] [simulator|learned]     two or five hours of one CPU core
+#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED] [simulator|learned]     two or (reckoned) three hours of one CPU core
 # Continues where it was. The learned world model is trained on explored rollouts besides: early, late and beside.
 # Evaluations are of 200 episodes each on seeds that nothing else uses.
 set -euo pipefail
