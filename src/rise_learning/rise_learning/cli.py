@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import difflib
 import logging
+import platform
 import sys
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,6 +17,10 @@ import tyro
 from rise_learning.errors import ConfigError, RiseLearningError
 
 ArgsT = TypeVar("ArgsT")
+
+# of malloc.h
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
 
 
 def parse(
@@ -59,5 +65,13 @@ def run(main: Callable[[], None]) -> None:
 
 
 def use_threads(count: int) -> None:
-    """Let torch use `count` CPU threads."""
+    """Let torch use `count` CPU threads, and glibc keep what they free.
+
+    By default glibc maps every tensor of more than some megabytes anew, and the kernel clears its pages: a quarter of
+    the time of a training step of `small`. Other C libraries are left as they are.
+    """
     torch.set_num_threads(count)
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(parameter, 2**30)

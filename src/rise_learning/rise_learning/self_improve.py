@@ -146,6 +146,7 @@ def train(args: Args) -> None:
         + (f", {statistics.distrusted} not trusted" if settings.minimum_trust else "")
         + (
             f", {statistics.episodes_ended_well} of {statistics.episodes} imagined episodes ended well"
+            + (f" ({statistics.episodes_alone} without being led)" if settings.rehearse else "")
             if settings.guided_chunks
             else ""
         )

@@ -120,6 +120,9 @@ class SelfImprovement:
     """With guided_chunks: V at the end of an imagined episode that ended well."""
     minimum_rise: float = 0.0
     """With guided_chunks, above 0: an imagined episode over which V rises this much ended well, too; for few chunks."""
+    rehearse: bool = False
+    """With guided_chunks: the policy first plays every imagined episode alone. Only those that do not end well are led,
+    and of the others as many are learned from as of these."""
     start_frames: int = 0
     """Only the first so many frames of an episode are states to imagine from; 0 takes all of them."""
     rollout_every: int = 4

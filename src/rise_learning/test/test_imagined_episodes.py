@@ -13,8 +13,9 @@ from synthetic import make_set, small_policy_config
 from torch import Tensor
 
 from rise_learning.errors import ConfigError
+from rise_learning.rl import self_improvement
 from rise_learning.rl.bins import AdvantageBins
-from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled
+from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled, recorded_starts
 from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, needed_correction
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig
@@ -102,7 +103,7 @@ def test_chunks_are_blended_as_at_deployment(blend_steps: int) -> None:
 
 def test_only_what_ends_well_is_learned_from_and_only_until_it_has() -> None:
     found = played(0.0, -5.0)
-    assert found.ended_well == 1 and set(found.samples.group) == {0}
+    assert found.ended_well.tolist() == [True, False] and set(found.samples.group) == {0}
     starts = found.samples.state[:: 4 // STRIDE, 0]
     assert (starts < 0.95).all() and len(starts) < 7, "chunks from where it had ended are left out"
     assert not len(played(-5.0).samples.group)
@@ -113,7 +114,7 @@ def test_an_episode_too_short_to_get_to_the_end_counts_where_value_rises_enough(
     minimum_rise: float, ended_well: int
 ) -> None:
     found = played(0.0, chunks=1, minimum_rise=minimum_rise)  # ten steps of 0.05
-    assert found.ended_well == ended_well and bool(len(found.samples.group)) == bool(ended_well)
+    assert found.ended_well.sum() == ended_well and bool(len(found.samples.group)) == bool(ended_well)
 
 
 def test_an_advantage_is_that_of_the_chunk_it_came_from() -> None:
@@ -139,7 +140,17 @@ class Perfect(Worthless):
         return Imagined(found.frames, found.rise + 1.0, value_now=found.value_now)
 
 
-def loop_of(world_model: Any) -> SelfImprovementLoop:
+class Demanding(Perfect):
+    """Where candidates are imagined everything ends well; what is played alone only from even frames."""
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        found = super().imagine(starts, chunks, seed)
+        assert starts.origin is not None
+        candidates = (np.diff(starts.origin) == 0).any()
+        return dataclasses.replace(found, rise=found.rise * (candidates | (starts.origin % 2 == 0))[:, None])
+
+
+def loop_of(world_model: Any, **changes: Any) -> SelfImprovementLoop:
     episodes = make_set()
     samples = OfflineSamples.all_frames(episodes, np.full(len(episodes), 10))
     policy = new_policy(small_policy_config(episodes.contract), samples, 0)
@@ -150,6 +161,7 @@ def loop_of(world_model: Any) -> SelfImprovementLoop:
         guided_chunks=2,
         replan_steps=4,
         start_frames=2,
+        **changes,
     )
     return SelfImprovementLoop(policy, world_model, samples, AdvantageBins(-1.0, 1.0), settings, seed=0)
 
@@ -162,6 +174,20 @@ def test_the_loop_learns_from_imagined_episodes_with_the_top_bin_and_counts_them
     inputs, chunks = loop.buffer.batch(np.random.default_rng(0), 8)
     assert inputs.bins.tolist() == [10] * 8 and chunks.shape[1:] == (10, 14)
     assert torch.isfinite(loop.loss(0)["loss"])
+
+
+def test_a_rehearsed_loop_leads_what_fails_alone_and_learns_from_as_many_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = np.arange(20) * 2 + (np.arange(20) < 12)  # twelve odd ones
+    monkeypatch.setattr(self_improvement, "offline_starts", lambda episodes, *_: recorded_starts(episodes, frames))
+    loop = loop_of(Demanding(), rehearse=True)
+    loop.before_step(0)
+    assert (loop.statistics.episodes, loop.statistics.episodes_alone) == (20, 8)
+    assert loop.statistics.episodes_ended_well == 20
+    assert loop.statistics.imagined == 20 * 2 + 12 * 2 * 3
+    learned = 12 + 4 + 1  # of 16 and of 4 together: 12 led, 4 alone; none led, 4 alone
+    assert len(loop.buffer) == learned * 3, "frames that a whole chunk follows"
 
 
 def test_a_loop_whose_episodes_all_end_badly_says_so() -> None:

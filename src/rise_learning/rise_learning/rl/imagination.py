@@ -90,19 +90,20 @@ class Starts:
     origin: np.ndarray | None = None
     played: Tensor | None = None
 
+    def select(self, rows: np.ndarray) -> Starts:
+        """The states `rows` (M,)."""
+        return Starts(
+            self.context[rows],
+            self.state[rows],
+            [self.instructions[row] for row in rows],
+            None if self.origin is None else self.origin[rows],
+            None if self.played is None else self.played[rows],
+        )
+
     def split(self, size: int) -> list[Starts]:
         """Parts of at most `size` states."""
-        rows = [slice(first, first + size) for first in range(0, len(self.state), size)]
-        return [
-            Starts(
-                self.context[part],
-                self.state[part],
-                self.instructions[part],
-                None if self.origin is None else self.origin[part],
-                None if self.played is None else self.played[part],
-            )
-            for part in rows
-        ]
+        rows = np.arange(len(self.state))
+        return [self.select(rows[first : first + size]) for first in range(0, len(rows), size)]
 
     def repeat(self, times: int) -> Starts:
         """Every state `times` times, copies side by side."""

@@ -31,6 +31,7 @@ class Guidance:
         minimum_rise: above 0, by how much V rises over an episode that counts as ended well before it is over, too: for
             episodes too short to get to the end of the task.
         blend_steps: control steps over which a new chunk takes over from the plan, as `ChunkEnsembler` at deployment.
+        alone: the policy's own chunks are played and nothing else is imagined: what it would do by itself.
 
     Raises:
         ConfigError: there is nothing to choose from.
@@ -44,6 +45,7 @@ class Guidance:
     minimum_value: float = 0.95
     minimum_rise: float = 0.0
     blend_steps: int = 0
+    alone: bool = False
 
     def __post_init__(self) -> None:
         if self.candidates < FEWEST_CANDIDATES or self.replan_steps < 1:
@@ -55,10 +57,15 @@ class Guidance:
 
 @dataclass(frozen=True)
 class ImaginedEpisodes:
-    """What was learned from B episodes: the samples of those that ended well, and how many did."""
+    """What was learned from B episodes: the samples of those that ended well, and (B,) which did."""
 
     samples: OnlineSamples
-    ended_well: int
+    ended_well: np.ndarray
+
+    def first(self, count: int) -> OnlineSamples:
+        """The samples of the first `count` episodes that ended well."""
+        chosen = np.flatnonzero(self.ended_well)[:count]
+        return self.samples.select(np.flatnonzero(np.isin(self.samples.group, chosen)))
 
 
 def needed_correction(judged: np.ndarray, chunks: np.ndarray, tolerance: float) -> np.ndarray:
@@ -122,7 +129,7 @@ def imagined_episodes(
     samples = track.samples(starts, policy.config.history, guidance.replan_steps)
     unfinished = np.stack(track.values, 1) < guidance.minimum_value
     kept = (ended_well[:, None] & unfinished)[samples.group, samples.depth]
-    return ImaginedEpisodes(samples.select(np.flatnonzero(kept)), int(ended_well.sum()))
+    return ImaginedEpisodes(samples.select(np.flatnonzero(kept)), ended_well)
 
 
 @dataclass
@@ -187,6 +194,8 @@ def _candidates(
         weights = torch.from_numpy(blend_weights(left.shape[1], guidance.blend_steps)).to(own)[:, None]
         new = torch.cat([torch.lerp(left, own[:, : len(weights)], weights), own[:, len(weights) :]], 1)
         known = [new, torch.cat([left, plan[:, -1:].expand(-1, guidance.replan_steps, -1)], 1)]
+    if guidance.alone:
+        return known[0][:, None]
     varied = guidance.candidates - len(known)
     base = torch.stack(known, 1)[:, np.arange(varied) % len(known)].flatten(0, 1)
     varied_chunks = explore(base, state.repeat_interleave(varied, 0), rng).unflatten(0, (-1, varied))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout, recorded_starts
-from rise_learning.rl.imagined_episodes import Guidance, imagined_episodes
+from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
@@ -37,6 +37,7 @@ class Statistics:
     distrusted: int = 0
     clipped: int = 0
     episodes: int = 0
+    episodes_alone: int = 0
     episodes_ended_well: int = 0
     online: int = 0
     offline: int = 0
@@ -135,21 +136,36 @@ class SelfImprovementLoop:
             raise ConfigError(f"replan_steps {settings.replan_steps} is no multiple of {stride}, the steps of a frame")
         starts = offline_starts(self.offline.episodes, rng, settings.starts_per_rollout, settings.start_frames)
         for part in tqdm(starts.split(EPISODES_AT_ONCE), "imagined episodes", leave=False, unit_scale=EPISODES_AT_ONCE):
-            found = imagined_episodes(
-                self.rollout_policy.eval(), self.world_model, part, guidance,
-                explore=self.explore, top_bin=self.bins.top, flow_steps=settings.flow_steps, rng=rng,
-            )  # fmt: skip
-            samples = found.samples.select(self._trusted(found.samples, np.arange(len(found.samples.group))))
-            self.buffer.add(samples, np.full(len(samples.group), self.bins.top))
-            self.statistics.imagined += len(part.state) * settings.guided_chunks * settings.candidates
             self.statistics.episodes += len(part.state)
-            self.statistics.episodes_ended_well += found.ended_well
+            if not settings.rehearse:
+                self._learn(self._play(part, guidance, rng).samples)
+                continue
+            alone, corrected = self._play(part, replace(guidance, alone=True), rng), 0
+            self.statistics.episodes_alone += int(alone.ended_well.sum())
+            if not alone.ended_well.all():
+                led = self._play(part.select(np.flatnonzero(~alone.ended_well)), guidance, rng)
+                corrected = int(led.ended_well.sum())
+                self._learn(led.samples)
+            self._learn(alone.first(max(1, corrected)))
         if not len(self.buffer):
             raise ConfigError(
                 f"none of {len(starts.state)} imagined episodes reaches a value of {settings.minimum_value:g} within "
                 f"{settings.guided_chunks} chunks of {settings.replan_steps} steps; lower it, imagine longer, or let a "
                 "rise be enough (minimum_rise)"
             )
+
+    def _play(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> ImaginedEpisodes:
+        found = imagined_episodes(
+            self.rollout_policy.eval(), self.world_model, starts, guidance,
+            explore=self.explore, top_bin=self.bins.top, flow_steps=self.settings.flow_steps, rng=rng,
+        )  # fmt: skip
+        self.statistics.imagined += len(starts.state) * guidance.chunks * (1 if guidance.alone else guidance.candidates)
+        self.statistics.episodes_ended_well += int(found.ended_well.sum())
+        return found
+
+    def _learn(self, samples: OnlineSamples) -> None:
+        trusted = samples.select(self._trusted(samples, np.arange(len(samples.group))))
+        self.buffer.add(trusted, np.full(len(trusted.group), self.bins.top))
 
     def _trusted(self, samples: OnlineSamples, kept: np.ndarray) -> np.ndarray:
         """Those of `kept` whose imagination reaches the minimum trust; the others are counted."""
@@ -184,6 +200,7 @@ class SelfImprovementLoop:
             "imagined": torch.tensor(float(self.statistics.imagined)),
             "distrusted": torch.tensor(float(self.statistics.distrusted)),
             "episodes": torch.tensor(float(self.statistics.episodes)),
+            "episodes_alone": torch.tensor(float(self.statistics.episodes_alone)),
             "episodes_ended_well": torch.tensor(float(self.statistics.episodes_ended_well)),
         }
 
