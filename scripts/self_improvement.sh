@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A policy of 30 imprecise demonstrations improves itself, with the simulator as world model (docs/decisions/0008) or with a
+# A policy of 30 imprecise demonstrations improves itself, with the simulator as world model (docs/decisions/0010) or with a
 # learned one (0009); what both need is made once.
-#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED] [simulator|learned]     two or (reckoned) three hours of one CPU core
+#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED] [simulator|learned]     two hours of one CPU core
 # Continues where it was. The learned world model is trained on explored rollouts besides: early, late and beside.
 # Evaluations are of 200 episodes each on seeds that nothing else uses.
 set -euo pipefail
@@ -29,18 +29,19 @@ python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$r
 explored=(--training.time-shift 14 --training.tool-shift 0.02)
 case $world_model in
 simulator)
-    led=(--level steady --training.guided-chunks 12 --training.start-frames 30 --training.judged-frames 3
-        --training.starts-per-rollout 200) ;;
+    # whole episodes; those that the policy masters alone need no leading (docs/decisions/0010)
+    led=(--level steady --training.guided-chunks 12 --training.start-frames 6 --training.judged-frames 3 --training.rehearse
+        --training.starts-per-rollout 500 --training.rollout-every 4000 --training.loop.steps 20000) ;;
 learned)
     [ -e "$work/bags/explored_$seed/metadata.yaml" ] ||
         python -m rise_learning.evaluate --run "$run/imitation" --level steady --episodes 600 --seed 6100000 \
             --deployment.time-shift 14 --deployment.tool-shift 0.02 --record "$work/bags/explored_$seed" --out "$run/explored.json"
     python -m rise_learning.train_value --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed"
     python -m rise_learning.train_dynamics --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed" \
-        --map-objects --training.value-weight 2 --training.loop.steps 9000
+        --map-objects --training.value-weight 2 --training.loop.steps 5500
     # short imagined episodes: from recorded frames before the fingers close, and what goes well counts
     led=(--training.guided-chunks 3 --training.start-frames 24 --training.judged-frames 12 --training.minimum-rise 0.05
-        --training.starts-per-rollout 400) ;;
+        --training.starts-per-rollout 400 --training.rollout-every 2500 --training.loop.steps 5000) ;;
 *)
     echo "the world model is simulator or learned, not $world_model" >&2
     exit 2 ;;
@@ -48,8 +49,7 @@ esac
 [ -e "$improved/value" ] || ln -s ../value "$improved/value"
 python -m rise_learning.self_improve --preset small --bags "${bags[@]}" --init "$run/policy" --out "$improved" --seed "$seed" \
     --world-model "$world_model" "${led[@]}" "${explored[@]}" --training.candidates 12 --training.offline-share 0.2 \
-    --training.rollout-every 2500 --training.buffer-size 65536 \
-    --training.loop.learning-rate 1e-3 --training.loop.checkpoint-every 2500 --training.loop.steps 7500
+    --training.buffer-size 65536 --training.loop.learning-rate 1e-3 --training.loop.checkpoint-every 2000
 for policy in "$run/imitation" "$run/policy" "$improved/self_improved"; do
     for noise in 1 0; do
         python -m rise_learning.evaluate --run "$policy" --level steady --episodes 200 --seed 7000000 --json \
