@@ -56,6 +56,15 @@ def test_a_restored_buffer_goes_on_where_the_other_was() -> None:
     assert held(second) == expected(4, 5, 6, 7, 8)
 
 
+def test_what_was_saved_before_the_ring_is_restored_with_its_oldest_row_first() -> None:
+    before = filled((1, 2, 3, 4, 5)).state()
+    del before["added"]
+    restored = OnlineBuffer(5, ["left", "right"])
+    restored.restore(before)
+    restored.add(samples(6, 7), np.array([6, 7]))
+    assert held(restored) == expected(3, 4, 5, 6, 7)
+
+
 def test_an_empty_buffer_has_no_state() -> None:
     empty = OnlineBuffer(5, ["left"])
     assert not empty.state()

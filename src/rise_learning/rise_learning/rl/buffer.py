@@ -66,11 +66,11 @@ class OnlineBuffer:
         return {**filled, "added": torch.tensor(self._added)} if filled else {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Inverse of `state`; other entries are ignored."""
-        if "added" not in state:
+        """Inverse of `state`; other entries are ignored. Checkpoints of before the ring hold the oldest row first."""
+        if "bins" not in state:
             return
         filled = {name: state[name] for name in TENSORS}
         self._allocate(filled)
         for name, rows in filled.items():
             self._rows[name][: len(rows)] = rows
-        self._added = int(state["added"])
+        self._added = int(state.get("added", len(filled["bins"])))
