@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rise_robot.core.contract import Contract, config_path
@@ -92,8 +92,18 @@ def test_arms_track_and_hold_without_sagging():
 angles = st.lists(st.floats(0.05, 0.95), min_size=6, max_size=6)
 
 
+def cannot_come_nearer(kinematics: PiperKinematics, q: np.ndarray, position: np.ndarray, rotation: np.ndarray) -> bool:
+    """Whether a joint stands at its limit and no other joint lessens the error: the gradient over the free ones is 0."""
+    reached, orientation, jacobian = kinematics.tool_and_jacobian(q)
+    error = np.concatenate([position - reached, 0.1 * rotation_error(rotation, orientation)])
+    descent = (jacobian * np.array([1, 1, 1, 0.1, 0.1, 0.1])[:, None]).T @ error
+    held = ((q <= LOWER[:6]) & (descent < 0)) | ((q >= UPPER[:6]) & (descent > 0))
+    return bool(held.any() and np.abs(descent[~held]).max() < 1e-3 * np.linalg.norm(error))
+
+
 @settings(max_examples=40, deadline=None)
 @given(angles, st.lists(st.floats(-0.25, 0.25), min_size=6, max_size=6))
+@example([0.5, 0.5, 0.125, 0.5, 0.5, 0.5], [0.25, -0.25, -0.125, 0.0, 0.0, 0.0])  # plain Gauss-Newton ends 317 mm off
 def test_ik_finds_a_pose_that_the_arm_can_take(fractions, disturbance):
     kinematics = PiperKinematics()
     q = LOWER[:6] + np.array(fractions) * (UPPER - LOWER)[:6]
@@ -101,7 +111,24 @@ def test_ik_finds_a_pose_that_the_arm_can_take(fractions, disturbance):
     found = solve_ik(kinematics, position, rotation, q + disturbance, LOWER[:6], UPPER[:6], iterations=60)
     assert np.all(found >= LOWER[:6]) and np.all(found <= UPPER[:6])
     reached, orientation = kinematics.tool(found)
-    assert np.linalg.norm(reached - position) + 0.1 * np.linalg.norm(rotation_error(rotation, orientation)) < 5e-3
+    off = np.linalg.norm(reached - position) + 0.1 * np.linalg.norm(rotation_error(rotation, orientation))
+    assert off < 5e-3 or cannot_come_nearer(kinematics, found, position, rotation)
+
+
+@given(angles, angles)
+@settings(max_examples=40, deadline=None)
+def test_ik_never_ends_farther_off_than_it_began(fractions, other):
+    kinematics = PiperKinematics()
+    position, rotation = kinematics.tool(LOWER[:6] + np.array(fractions) * (UPPER - LOWER)[:6])
+    q = LOWER[:6] + np.array(other) * (UPPER - LOWER)[:6]
+
+    def off(q: np.ndarray) -> float:
+        reached, orientation = kinematics.tool(q)
+        error = np.concatenate([position - reached, 0.1 * rotation_error(rotation, orientation)])
+        return float(np.linalg.norm(error))
+
+    left = [off(solve_ik(kinematics, position, rotation, q, LOWER[:6], UPPER[:6], iterations=n)) for n in (0, 1, 6, 1000)]
+    assert left == sorted(left, reverse=True)
 
 
 def test_jacobian_equals_finite_differences():

@@ -38,22 +38,42 @@ def solve_ik(
     """Joint angles (6,) rad whose tool pose is nearest to `position` (3,) m and `rotation` (3, 3), from `seed` (6,).
 
     A radian of orientation counts as `orientation_weight` metres, so that where a joint limit forbids the
-    orientation (joint 5 ends at 70 deg) the position is still met.
+    orientation (joint 5 ends at 70 deg) the position is still met. Levenberg-Marquardt: a step that does not lessen
+    the error is taken back and tried shorter (ten times the damping), so that the arm never ends farther off than it began.
     """
     q = np.clip(seed, lower, upper)
     weight = np.array([1.0, 1.0, 1.0, *(3 * [orientation_weight])])
-    for _ in range(iterations):
+
+    def linearised(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         tool_position, tool_rotation, jacobian = kinematics.tool_and_jacobian(q)
         error = np.concatenate([position - tool_position, rotation_error(rotation, tool_rotation)]) * weight
-        if np.abs(error).max() < 2e-5:
+        return error, jacobian * weight[:, None]
+
+    error, jacobian = linearised(q)
+    tried = damping
+    for _ in range(iterations):
+        if np.abs(error).max() < 2e-5 or tried > 1e3:  # there, or as near as the limits allow
             break
-        free = np.ones(6, bool)
-        for _ in range(2):  # a joint pushed against its limit leaves its work to the others
-            weighted = jacobian * weight[:, None] * free
-            step = weighted.T @ np.linalg.solve(weighted @ weighted.T + damping**2 * np.eye(6), error)
-            blocked = ((q <= lower) & (step < 0)) | ((q >= upper) & (step > 0))
-            if not blocked.any():
-                break
-            free &= ~blocked
-        q = np.clip(q + np.clip(step, -0.3, 0.3), lower, upper)
+        candidate = np.clip(q + _step(error, jacobian, q <= lower, q >= upper, tried), lower, upper)
+        next_error, next_jacobian = linearised(candidate)
+        if next_error @ next_error < error @ error:
+            q, error, jacobian = candidate, next_error, next_jacobian
+            tried = max(damping, tried / 10)
+        else:
+            tried *= 10
     return q
+
+
+def _step(
+    error: np.ndarray, jacobian: np.ndarray, at_lower: np.ndarray, at_upper: np.ndarray, damping: float
+) -> np.ndarray:
+    """(6,) rad, at most 0.3 a joint; a joint pushed against its limit leaves its work to the others."""
+    free = np.ones(6, bool)
+    for _ in range(2):
+        freed = jacobian * free
+        step: np.ndarray = freed.T @ np.linalg.solve(freed @ freed.T + damping**2 * np.eye(6), error)
+        blocked = (at_lower & (step < 0)) | (at_upper & (step > 0))
+        if not blocked.any():
+            break
+        free &= ~blocked
+    return np.clip(step, -0.3, 0.3)
