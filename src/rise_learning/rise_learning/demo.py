@@ -15,13 +15,26 @@ from pathlib import Path
 import tyro
 
 from rise_learning import cli
-from rise_learning.evaluation.stages import Command, Stage, StageLog, run_stages
+from rise_learning.evaluation.stages import Command, Lanes, Stage, StageLog, run_stages
 from rise_learning.evaluation.summary import summarize_run, table
 from rise_learning.training.run_directory import write_json
 
 POLICY_BAGS = ("live", "demonstrations", "rollouts", "corrections")
 """What a policy learns from: demonstrations, its own rollouts and corrections (Sec. XI). The world model learns from
-the expert's deliberate failures and from open-loop chunks as well."""
+its explored chunks and from the expert's deliberate failures as well."""
+EXPLORED = {"time_shift": 14, "tool_shift": 0.02}
+"""How chunks are varied, control steps and m: those recorded for the world model and those that are imagined."""
+IMAGINED_EPISODES = {
+    "guided_chunks": 3,
+    "candidates": 12,
+    "judged_frames": 12,
+    "start_frames": 24,
+    "minimum_rise": 0.05,
+    "offline_share": 0.2,
+    "buffer_size": 32768,
+    **EXPLORED,
+}
+"""Self-improvement as in docs/decisions/0009: short episodes, led by the world model, from before the first grasp."""
 
 
 @dataclass(frozen=True)
@@ -33,43 +46,46 @@ class DemoConfig:
 
     preset: str = "tiny"
     task: str = "brick_sorting"
+    level: str = "steady"
+    """Two bricks on a belt of one speed: the speed of others is not to be seen in the frames that `tiny` looks at."""
     contract: str = "contract_tiny.yaml"
-    bricks: int = 1
     processes: int = 2
-    """Processes of collecting and evaluating; threads of training."""
+    """Processes of collecting, imagining and evaluating; threads of trainings that nothing else runs beside."""
     live_episodes: int = 3
     """Demonstrations recorded live, over ROS 2, in real time."""
     live_seed: int = 50_000
-    demonstrations: int = 80
+    demonstrations: int = 30
     demonstrations_seed: int = 0
-    demonstrations_noise: float = 0.015
-    """Highest standard deviation of noise on executed commands, rad; the command without it is the label."""
-    imitation_steps: int = 1200
-    rollouts: int = 100
+    imprecision: float = 0.02
+    """Standard deviation of where every grasp of a demonstration aims, m."""
+    imitation_steps: int = 2000
+    rollouts: int = 300
     """Episodes of the imitation policy, recorded with their successes and failures."""
     rollouts_seed: int = 700_000
-    open_loop: int = 100
-    """Of its episodes, those in which every chunk is played to its end: what commands lead to that see no outcome."""
-    open_loop_seed: int = 720_000
-    open_loop_steps: int = 48
-    corrections: int = 100
+    explored: int = 300
+    """Of its episodes, those in which every chunk is varied as it will be in imagination."""
+    explored_seed: int = 720_000
+    corrections: int = 50
     """Episodes in which an expert takes over from the imitation policy where it is about to fail (DAgger)."""
     corrections_seed: int = 710_000
-    corrupted: int = 200
+    corrupted: int = 100
     """Episodes of an expert that fails on purpose."""
     corrupted_seed: int = 600_000
     corrupted_noise: float = 0.03
     corrupted_offset: tuple[float, float] = (0.01, 0.06)
     """Distance by which its grasps miss, m; it never notices, so that its commands do not tell the outcome."""
     corruption_rate: float = 0.75
-    noisy: int = 60
-    """Episodes of an expert with strong noise: what wild motion leads to."""
-    noisy_seed: int = 650_000
-    noisy_noise: tuple[float, float] = (0.03, 0.3)
-    value_steps: int = 1500
-    dynamics_steps: int = 300
-    warmup_steps: int = 1000
-    self_improve_steps: int = 400
+    value_steps: int = 1000
+    dynamics_steps: int = 400
+    value_weight: float = 2.0
+    """How much it counts that imagined frames say to the value model what true ones say."""
+    warmup_steps: int = 700
+    warmup_rate: float = 5e-4
+    self_improve_steps: int = 4000
+    self_improve_rate: float = 1e-3
+    imagined_episodes: int = 300
+    """At each rollout stage."""
+    rollout_every: int = 2000
     evaluation_episodes: int = 150
     """Of each policy, on the same scenes."""
     evaluation_seed: int = 1_000_000
@@ -89,19 +105,33 @@ class Args:
     config: tyro.conf.OmitArgPrefixes[DemoConfig] = field(default_factory=DemoConfig)
 
 
-def demo_stages(out: Path, config: DemoConfig) -> tuple[Stage, ...]:
+def demo_stages(out: Path, config: DemoConfig) -> tuple[Stage | Lanes, ...]:
     """The stages in order; their commands are all that happens."""
-    return (*_data(out, config), *_training(out, config), *_evaluation(out, config))
+    of_policies = {name: _evaluation(out, config, name) for name in ("imitation", "policy", "self_improved")}
+    trained = _training(out, config)
+    return (
+        *_data(out, config),
+        trained["train_value"],
+        Lanes(
+            (
+                (trained["train_dynamics"],),
+                (trained["train_policy"], of_policies["imitation"], of_policies["policy"]),
+            )
+        ),
+        trained["self_improve"],
+        Lanes(((_world_model(out, config),), (of_policies["self_improved"],))),
+    )
 
 
 def _data(out: Path, config: DemoConfig) -> tuple[Stage, ...]:
     live, clean = out / "bags" / "live", out / "bags" / "demonstrations"
-    bringup = _module("rise_robot.bringup", hardware="sim", task=config.task, contract=config.contract)
-    session = _flags(bricks=config.bricks, episodes=config.live_episodes, seed=config.live_seed, record=live)
-    noise = ("--noise", "0", str(config.demonstrations_noise))
-    collect = (*_collect(config, config.demonstrations, config.demonstrations_seed), *noise, *_flags(out=clean))
+    cell = _flags(task=config.task, level=config.level, contract=config.contract)
+    bringup = _module("rise_robot.bringup", "--hardware", "sim", *cell)
+    session = _flags(episodes=config.live_episodes, seed=config.live_seed, record=live)
+    collect = _collect(config, config.demonstrations, config.demonstrations_seed)
+    collect = (*collect, *_flags(imprecision=config.imprecision, out=clean))
     imitate = _module("rise_learning.train_policy", "--imitation", bags=(live, clean))
-    imitate = (*imitate, *_training_flags(out, config, config.imitation_steps))
+    imitate = (*imitate, *_training_flags(out, config, config.imitation_steps, threads=config.processes))
     return (
         Stage("record_live", ((*bringup, *session), _module("rise_robot.bag.check", live)), (live,)),
         Stage("collect_demonstrations", (collect,), (clean,)),
@@ -111,20 +141,15 @@ def _data(out: Path, config: DemoConfig) -> tuple[Stage, ...]:
 
 
 def _rollouts(out: Path, config: DemoConfig) -> Stage:
-    names = ("rollouts", "open_loop", "corrections", "corrupted", "noisy")
+    names = ("rollouts", "explored", "corrections", "corrupted")
     bags, result = {name: out / "bags" / name for name in names}, out / "rollouts.json"
     rollouts = _evaluate(out / "imitation", config, config.rollouts, config.rollouts_seed)
-    open_loop = _evaluate(out / "imitation", config, config.open_loop, config.open_loop_seed)
+    explored = _evaluate(out / "imitation", config, config.explored, config.explored_seed)
     corrections = _evaluate(out / "imitation", config, config.corrections, config.corrections_seed)
     corrupted = _collect(config, config.corrupted, config.corrupted_seed)
-    noisy = _collect(config, config.noisy, config.noisy_seed)
     commands = (
         (*rollouts, *_flags(record=bags["rollouts"], out=result)),
-        (
-            *open_loop,
-            *("--deployment.replan-steps", str(config.open_loop_steps)),
-            *_flags(record=bags["open_loop"], out=out / "open_loop.json"),
-        ),
+        (*explored, *_flags("deployment", **EXPLORED), *_flags(record=bags["explored"], out=out / "explored.json")),
         (*corrections, "--intervene", *_flags(record=bags["corrections"], out=out / "corrections.json")),
         (
             *corrupted,
@@ -132,45 +157,52 @@ def _rollouts(out: Path, config: DemoConfig) -> Stage:
             *("--grasp-offset", *map(str, config.corrupted_offset)),
             *_flags(kind="rollout", corruption_rate=config.corruption_rate, out=bags["corrupted"]),
         ),
-        (*noisy, "--noise", *map(str, config.noisy_noise), *_flags(kind="rollout", out=bags["noisy"])),
     )
     return Stage("collect_rollouts", commands, (*bags.values(), result))
 
 
-def _training(out: Path, config: DemoConfig) -> tuple[Stage, ...]:
+def _training(out: Path, config: DemoConfig) -> dict[str, Stage]:
     everything, its_own = (out / "bags",), tuple(out / "bags" / name for name in POLICY_BAGS)
-    settings = (
-        ("train_value", "value", config.value_steps, (), everything),
-        ("train_dynamics", "dynamics", config.dynamics_steps, (), everything),
-        ("train_policy", "policy", config.warmup_steps, ("--init", str(out / "imitation")), its_own),
-        ("self_improve", "self_improved", config.self_improve_steps, (), its_own),
+    readable = ("--map-objects", *_flags("training", value_weight=config.value_weight))
+    warmup = (*_flags(init=out / "imitation"), *_flags("training.loop", learning_rate=config.warmup_rate))
+    led = _flags(
+        "training",
+        starts_per_rollout=config.imagined_episodes,
+        rollout_every=config.rollout_every,
+        **IMAGINED_EPISODES,
     )
-    stages = []
-    for name, directory, steps, more, bags in settings:
-        command = (*_module(f"rise_learning.{name}", *more, bags=bags), *_training_flags(out, config, steps))
-        stages.append(Stage(name, (command,), (out / directory,), resumes=True))
-    return tuple(stages)
+    led = (*led, *_flags("training.loop", learning_rate=config.self_improve_rate))
+    cores = config.processes
+    settings = (
+        ("train_value", "value", config.value_steps, cores, (), everything),
+        ("train_dynamics", "dynamics", config.dynamics_steps, 1, readable, everything),
+        ("train_policy", "policy", config.warmup_steps, 1, warmup, its_own),
+        ("self_improve", "self_improved", config.self_improve_steps, cores, led, its_own),
+    )
+    stages = {}
+    for name, directory, steps, threads, more, bags in settings:
+        flags = _training_flags(out, config, steps, threads)
+        command = (*_module(f"rise_learning.{name}", bags=bags), *flags, *more)
+        stages[name] = Stage(name, (command,), (out / directory,), resumes=True)
+    return stages
 
 
-def _evaluation(out: Path, config: DemoConfig) -> tuple[Stage, ...]:
-    stages = [
-        Stage(
-            f"evaluate_{name}",
-            (_evaluate(out / name, config, config.evaluation_episodes, config.evaluation_seed),),
-            (out / name / "evaluation.json",),
-        )
-        for name in ("imitation", "policy", "self_improved")
-    ]
-    world_model = _module(
+def _evaluation(out: Path, config: DemoConfig, name: str) -> Stage:
+    command = _evaluate(out / name, config, config.evaluation_episodes, config.evaluation_seed)
+    return Stage(f"evaluate_{name}", (command,), (out / name / "evaluation.json",))
+
+
+def _world_model(out: Path, config: DemoConfig) -> Stage:
+    command = _module(
         "rise_learning.evaluate_world_model",
         run=out,
         states=config.states,
         seed=config.states_seed,
-        bricks=config.bricks,
+        level=config.level,
         workers=config.processes,
         threads=config.processes,
     )
-    return (*stages, Stage("evaluate_world_model", (world_model,), (out / "world_model.json", out / "world_model")))
+    return Stage("evaluate_world_model", (command,), (out / "world_model.json", out / "world_model"))
 
 
 def _collect(config: DemoConfig, episodes: int, seed: int) -> Command:
@@ -178,7 +210,7 @@ def _collect(config: DemoConfig, episodes: int, seed: int) -> Command:
         "rise_robot.collect",
         task=config.task,
         contract=_contract_path(config),
-        bricks=config.bricks,
+        level=config.level,
         episodes=episodes,
         seed=seed,
         workers=config.processes,
@@ -190,15 +222,15 @@ def _evaluate(policy: Path, config: DemoConfig, episodes: int, seed: int) -> Com
         "rise_learning.evaluate",
         run=policy,
         task=config.task,
-        bricks=config.bricks,
+        level=config.level,
         episodes=episodes,
         seed=seed,
         workers=config.processes,
     )
 
 
-def _training_flags(out: Path, config: DemoConfig, steps: int) -> Command:
-    return (*_flags(preset=config.preset, threads=config.processes, out=out), "--training.loop.steps", str(steps))
+def _training_flags(out: Path, config: DemoConfig, steps: int, threads: int) -> Command:
+    return (*_flags(preset=config.preset, threads=threads, out=out), *_flags("training.loop", steps=steps))
 
 
 def _contract_path(config: DemoConfig) -> Path:
@@ -212,12 +244,12 @@ def _module(name: str, *words: object, **flags: object) -> Command:
     return ("-m", name, *map(str, words), *_flags(**flags))
 
 
-def _flags(**flags: object) -> Command:
-    """`--name value` for each; a tuple gives several values."""
+def _flags(group: str = "", /, **flags: object) -> Command:
+    """`--group.name value` for each; a tuple gives several values."""
     words: list[str] = []
     for name, value in flags.items():
         values = value if isinstance(value, tuple) else (value,)
-        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+        words += [f"--{group}{'.' if group else ''}{name.replace('_', '-')}", *map(str, values)]
     return tuple(words)
 
 
@@ -225,16 +257,17 @@ def run(args: Args) -> None:
     """All stages that are not done yet, then summary, report and table."""
     out = args.out
     out.mkdir(parents=True, exist_ok=True)
-    stages, log = demo_stages(out, args.config), StageLog(out / "demo.json")
+    plan, log = demo_stages(out, args.config), StageLog(out / "demo.json")
     environment = {"RISE_CACHE": str(out.resolve() / "cache"), **os.environ}
     print(f"export RISE_CACHE={environment['RISE_CACHE']}  # decoded bags; these commands may be copied", flush=True)
-    run_stages(stages, log, environment, fresh=args.fresh)
+    run_stages(plan, log, environment, fresh=args.fresh)
     write_json(out / "demo_config.json", asdict(args.config))
-    write_json(out / "summary.json", summarize_run(out, log.timings(stages)))
+    write_json(out / "summary.json", summarize_run(out, log.timings(plan), log.wall_time(plan)))
     show = _module("rise_learning.report", run=out, bags=(out / "bags",), threads=args.config.processes)
     report = Stage("report", (show,), (out / "report.html",))
     run_stages((report,), log, environment, fresh=True)
-    summary = summarize_run(out, log.timings((*stages, report)))
+    whole = (*plan, report)
+    summary = summarize_run(out, log.timings(whole), log.wall_time(whole))
     write_json(out / "summary.json", summary)
     print(f"\n{table(summary)}\n\n{out / 'summary.json'}\n{out / 'report.html'}")
 

@@ -203,17 +203,19 @@ def curves_section(run: Path) -> str:
     return section("Learning curves", body) if found else ""
 
 
-def timings_section(timings: dict[str, float]) -> str:
-    """Wall time per stage."""
+def timings_section(timings: dict[str, float], wall_s: float | None) -> str:
+    """Wall time per stage, and of all, of which some ran side by side."""
     rows = [[name.replace("_", " "), f"{seconds:.0f} s"] for name, seconds in timings.items()]
-    rows.append(["together", f"{sum(timings.values()) / 60:.1f} min"])
+    if wall_s is not None:
+        rows.append(["together", f"{wall_s / 60:.1f} min"])
     return section("Time", table_of(["stage", "wall time"], rows)) if timings else ""
 
 
 def write_report(args: Args) -> Path:
     """Gather, draw, write."""
     run = args.run
-    summary = summarize_run(run, read(run / "summary.json").get("timings_s"))
+    before = read(run / "summary.json")
+    summary = summarize_run(run, before.get("timings_s"), before.get("wall_s"))
     episodes = _load(args)
     parts = [
         policies_section(run, summary),
@@ -222,7 +224,7 @@ def write_report(args: Args) -> Path:
         value_section(run, episodes),
         advantages_section(run),
         curves_section(run),
-        timings_section(summary["timings_s"]),
+        timings_section(summary["timings_s"], summary["wall_s"]),
     ]
     done = [name for name, directory in POLICIES.items() if (run / directory).is_dir()]
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -170,7 +170,10 @@ def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) ->
     """The world model asked for."""
     if args.world_model == "learned":
         steps, trust = args.training.dynamics_steps, TrustConfig() if args.training.minimum_trust else None
-        return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=steps, trust=trust).to(device)
+        workers = args.threads if device.type == "cpu" else 1
+        return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=steps, trust=trust, workers=workers).to(
+            device
+        )
     if args.training.minimum_trust:
         raise ConfigError("minimum_trust is for the learned world model; what the simulator does needs no trust")
     if args.training.chunks_per_start > 1 and not args.training.guided_chunks:

@@ -123,6 +123,9 @@ class SelfImprovement:
     rehearse: bool = False
     """With guided_chunks: the policy first plays every imagined episode alone. Only those that do not end well are led,
     and of the others as many are learned from as of these."""
+    online_states: bool = True
+    """With guided_chunks: imagined states are learned from, too, not only imagined commands at recorded ones (Table
+    III; without guided_chunks leave them out with chunks_per_start 1)."""
     start_frames: int = 0
     """Only the first so many frames of an episode are states to imagine from; 0 takes all of them."""
     rollout_every: int = 4

@@ -24,7 +24,7 @@ from rise_learning import (
 from rise_learning.demo import DemoConfig, demo_stages
 from rise_learning.evaluation.counterfactuals import KINDS
 from rise_learning.evaluation.ranking import ranking_report
-from rise_learning.evaluation.stages import Stage, StageError, StageLog, run_stages
+from rise_learning.evaluation.stages import Lanes, Stage, StageError, StageLog, all_stages, run_stages
 from rise_learning.evaluation.summary import summarize_run, table
 from rise_learning.presets import PRESET_NAMES
 from rise_robot import bringup, collect
@@ -52,7 +52,7 @@ def understand(module: str, words: list[str]) -> object:
 
 def test_every_command_is_understood(tmp_path: Path) -> None:
     seen = {}
-    for stage in demo_stages(tmp_path, DemoConfig(value_steps=7, rollouts=3)):
+    for stage in all_stages(demo_stages(tmp_path, DemoConfig(value_steps=7, rollouts=3))):
         for minus_m, module, *words in stage.commands:
             assert minus_m == "-m"
             seen[module] = understand(module, words)
@@ -65,8 +65,8 @@ def test_no_evaluated_scene_was_trained_on() -> None:
     """Ranges of seeds are disjoint, with room for demonstrations that were discarded."""
     c = DemoConfig()
     sizes = [(c.demonstrations_seed, 10 * c.demonstrations), (c.live_seed, c.live_episodes)]
-    sizes += [(c.rollouts_seed, c.rollouts), (c.corrupted_seed, c.corrupted), (c.noisy_seed, c.noisy)]
-    sizes += [(c.open_loop_seed, c.open_loop), (c.corrections_seed, c.corrections)]
+    sizes += [(c.rollouts_seed, c.rollouts), (c.corrupted_seed, c.corrupted)]
+    sizes += [(c.explored_seed, c.explored), (c.corrections_seed, c.corrections)]
     sizes += [(c.evaluation_seed, c.evaluation_episodes), (c.states_seed, c.states)]
     ranges = sorted((seed, seed + count) for seed, count in sizes)
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(ranges))
@@ -119,6 +119,49 @@ def test_another_command_or_fresh_runs_that_stage_and_all_after_it(tmp_path: Pat
     assert dots(tmp_path, *names) == [1, 1, 1]
 
 
+WAIT = """import pathlib, sys, time
+print("waiting")
+until = time.monotonic() + 60
+while not pathlib.Path(sys.argv[1]).exists():
+    time.sleep(0.01)
+    if time.monotonic() > until:
+        sys.exit(4)
+"""
+
+
+def test_lanes_run_at_the_same_time_and_only_the_first_is_shown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each lane waits for the other; one after the other they would both give up."""
+    a, b = stage(tmp_path, "a"), stage(tmp_path, "b")
+    wait_for_b = Stage("wait_for_b", (("-S", "-c", WAIT, str(tmp_path / "b.txt")),), ())
+    wait_for_a = Stage("wait_for_a", (("-S", "-c", WAIT, str(tmp_path / "a.txt")),), ())
+    plan, log = [Lanes(((a, wait_for_b), (wait_for_a, b))), stage(tmp_path, "c")], StageLog(tmp_path / "log.json")
+    run_stages(plan, log, {})
+    assert dots(tmp_path, "a", "b", "c") == [1, 1, 1]
+    assert [line for line in capfd.readouterr().out.splitlines() if line == "waiting"] == ["waiting"]
+    assert (tmp_path / "logs" / "wait_for_a.log").read_text() == "waiting\n"
+    lanes = [log.seconds(a) + log.seconds(wait_for_b), log.seconds(wait_for_a) + log.seconds(b)]
+    assert log.wall_time(plan) == pytest.approx(max(lanes) + log.entries["c"]["seconds"])
+
+
+def test_a_lane_that_fails_leaves_the_other_one_done(tmp_path: Path) -> None:
+    def plan(version: str = "") -> list[Stage | Lanes]:
+        lanes = Lanes(((stage(tmp_path, "a", version=version),), (stage(tmp_path, "b", fails=True),)))
+        return [lanes, stage(tmp_path, "c")]
+
+    with pytest.raises(StageError, match=r"stage b: exit code 3 .*b\.log says why; run the demo again"):
+        run_stages(plan(), StageLog(tmp_path / "log.json"), {})
+    assert dots(tmp_path, "a", "b", "c") == [1, 1, 0]
+    (tmp_path / "ok").touch()
+    run_stages(plan(), StageLog(tmp_path / "log.json"), {})
+    assert dots(tmp_path, "a", "b", "c") == [1, 1, 1], "b begins anew, a is not run again"
+    (tmp_path / "a.txt").write_text("kept")
+    run_stages(plan("2"), StageLog(tmp_path / "log.json"), {})
+    assert dots(tmp_path, "a", "b", "c") == [1, 1, 1], "what changes in one lane leaves the other one alone"
+    assert (tmp_path / "a.txt").read_text() == ".", "and a began anew"
+
+
 def write(path: Path, value: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(value if isinstance(value, str) else json.dumps(value))
@@ -146,7 +189,7 @@ def finished_run(run: Path) -> None:
 
 def test_summary_has_the_promised_figures(tmp_path: Path) -> None:
     finished_run(tmp_path)
-    summary = summarize_run(tmp_path, {"train_value": 3.0})
+    summary = summarize_run(tmp_path, {"train_value": 3.0}, 120.0)
     assert set(summary["policies"]) == {"imitation", "warmup", "self_improved"}
     for found in summary["policies"].values():
         assert set(found) == {"episodes", "successes", "success_rate", "wilson95", "score_mean"}
@@ -154,7 +197,7 @@ def test_summary_has_the_promised_figures(tmp_path: Path) -> None:
     assert summary["value"] == {"auc_success_vs_failure": 0.9}
     assert {"advantage_auc_imagined", "advantage_auc_true_frames", "share_that_differs"} <= set(summary["imagination"])
     assert (summary["offline_share_realised"], summary["bins_clipped"]) == (0.6, 2)
-    assert "17.0% to 69.0%" in table(summary)
+    assert "17.0% to 69.0%" in table(summary) and "time: 2.0 minutes" in table(summary)
     json.dumps(summary, allow_nan=False)
 
 

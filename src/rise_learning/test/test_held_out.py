@@ -25,10 +25,12 @@ from rise_learning.evaluation.held_out import (
 from rise_learning.evaluation.held_out_text import held_out_lines, steps_lines
 from rise_learning.evaluation.imagination_figures import Future, _examples, futures_figure, outcomes_figure
 from rise_learning.evaluation.offline import gain_intervals
+from rise_learning.rl.imagination import recorded_starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.world_model_io import save_trained
 from rise_worldmodel.config import CodecConfig, DynamicsConfig, ValueConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.trust import TrustConfig
 from rise_worldmodel.value import ValueModel
 from rise_worldmodel.video_scores import PublishedMetrics, VideoScores
 
@@ -39,7 +41,7 @@ def episodes() -> EpisodeSet:
 
 
 @pytest.fixture(scope="module")
-def model(episodes: EpisodeSet, tmp_path_factory: pytest.TempPathFactory) -> LearnedWorldModel:
+def run(episodes: EpisodeSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     contract, run = episodes.contract, tmp_path_factory.mktemp("run")
     torch.manual_seed(0)
     codec = CodecConfig(frames_per_group=5, patch=8, channels=16, content_channels=16)
@@ -52,7 +54,24 @@ def model(episodes: EpisodeSet, tmp_path_factory: pytest.TempPathFactory) -> Lea
     save_trained(run / "dynamics", dynamics, contract, **inputs.texts())
     value = ValueModel(ValueConfig(3, *SIZE, (0, 1, 1), (True, False), channels=(8, 16), feature_dim=16, hidden=16))
     save_trained(run / "value", value, contract)
-    return LearnedWorldModel(run, contract)
+    return run
+
+
+@pytest.fixture(scope="module")
+def model(run: Path, episodes: EpisodeSet) -> LearnedWorldModel:
+    return LearnedWorldModel(run, episodes.contract)
+
+
+def test_processes_imagine_what_one_would(model: LearnedWorldModel, run: Path, episodes: EpisodeSet) -> None:
+    contract = episodes.contract
+    shared = LearnedWorldModel(run, contract, trust=TrustConfig(repeats=1), workers=2)
+    starts = recorded_starts(episodes, np.arange(11))
+    chunks = torch.randn(11, contract.chunk_size, contract.action_dim)
+    alone = model.asking_for(TrustConfig(repeats=1)).imagine(starts, chunks, seed=3)
+    together = shared.imagine(starts, chunks, seed=3)
+    assert torch.equal(together.frames, alone.frames), "in order, by the same seeds, in the same portions"
+    for name in ("rise", "trust", "value_now"):
+        np.testing.assert_allclose(getattr(together, name), getattr(alone, name), rtol=1e-5, err_msg=name)
 
 
 def test_chunks_are_complete_and_of_every_episode(episodes: EpisodeSet) -> None:

@@ -190,6 +190,14 @@ def test_a_rehearsed_loop_leads_what_fails_alone_and_learns_from_as_many_others(
     assert len(loop.buffer) == learned * 3, "frames that a whole chunk follows"
 
 
+def test_without_online_states_only_chunks_from_recorded_states_are_learned_from() -> None:
+    loop = loop_of(Perfect(), online_states=False)
+    loop.before_step(0)
+    assert len(loop.buffer) == 20
+    samples = played(0.0, 0.1).samples
+    assert samples.first_of_groups().state[:, 0].tolist() == pytest.approx([0.0, 0.1])
+
+
 def test_a_loop_whose_episodes_all_end_badly_says_so() -> None:
     with pytest.raises(ConfigError, match=r"none of 20 imagined episodes .* 0\.95 within 2 chunks of 4 steps"):
         loop_of(Worthless()).before_step(0)

@@ -93,7 +93,7 @@ angles = st.lists(st.floats(0.05, 0.95), min_size=6, max_size=6)
 
 
 def cannot_come_nearer(kinematics: PiperKinematics, q: np.ndarray, position: np.ndarray, rotation: np.ndarray) -> bool:
-    """Whether a joint stands at its limit and no other joint lessens the error: the gradient over the free ones is 0."""
+    """Whether joints stand at their limits and no other one lessens the error: the gradient over those is 0."""
     reached, orientation, jacobian = kinematics.tool_and_jacobian(q)
     error = np.concatenate([position - reached, 0.1 * rotation_error(rotation, orientation)])
     descent = (jacobian * np.array([1, 1, 1, 0.1, 0.1, 0.1])[:, None]).T @ error
@@ -127,7 +127,9 @@ def test_ik_never_ends_farther_off_than_it_began(fractions, other):
         error = np.concatenate([position - reached, 0.1 * rotation_error(rotation, orientation)])
         return float(np.linalg.norm(error))
 
-    left = [off(solve_ik(kinematics, position, rotation, q, LOWER[:6], UPPER[:6], iterations=n)) for n in (0, 1, 6, 1000)]
+    left = [
+        off(solve_ik(kinematics, position, rotation, q, LOWER[:6], UPPER[:6], iterations=n)) for n in (0, 1, 6, 1000)
+    ]
     assert left == sorted(left, reverse=True)
 
 

@@ -163,6 +163,10 @@ class OnlineSamples:
             self.trust[rows],
         )
 
+    def first_of_groups(self) -> OnlineSamples:
+        """The first sample of every group: of imagined episodes the chunk from the recorded state."""
+        return self.select(np.unique(self.group, return_index=True)[1])
+
 
 def policy_images(context: Tensor, history: tuple[int, ...]) -> Tensor:
     """The frames of `context` (B, C, ...) that the policy looks at: offsets relative to the last one."""

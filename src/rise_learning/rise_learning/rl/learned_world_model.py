@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rise_learning.rl.imagination import Imagined, Starts, Travelled
+from rise_learning.rl.imagination_crew import ImaginationCrew
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
 from rise_robot.core.contract import Contract
 from rise_worldmodel.trust import TrustConfig
@@ -21,10 +25,18 @@ class LearnedWorldModel:
 
     Args:
         trust: what is asked of imaginations to tell how far they may be trusted; None: nothing.
+        workers: processes that share a batch of `imagine`, on the CPU; 1: this one. Control maps are drawn by one
+            thread, so that threads of torch alone bring little.
     """
 
     def __init__(
-        self, run: Path, contract: Contract, *, dynamics_steps: int = 1, trust: TrustConfig | None = None
+        self,
+        run: Path,
+        contract: Contract,
+        *,
+        dynamics_steps: int = 1,
+        trust: TrustConfig | None = None,
+        workers: int = 1,
     ) -> None:
         self.model = CompositionalWorldModel(
             load_dynamics(run / "dynamics", contract),
@@ -34,6 +46,7 @@ class LearnedWorldModel:
         )
         self.actions_per_frame = contract.actions_per_frame
         self.inputs = load_inputs(run / "dynamics", contract, self.model.dynamics.config)
+        self._crew = None if workers <= 1 else ImaginationCrew(_Recipe(run, contract, dynamics_steps, trust), workers)
 
     def to(self, device: torch.device) -> LearnedWorldModel:
         """Compute on `device`; frames and advantages come back to the CPU."""
@@ -46,18 +59,28 @@ class LearnedWorldModel:
         other = copy.copy(self)
         other.model = copy.copy(self.model)
         other.model.trust = trust
+        other._crew = None
         return other
 
     def predict(self, starts: Starts, chunks: Tensor, seed: int, *, steps: int | None = None) -> Imagination:
         """All that the world model says of (B, K, A) chunks from B states; `steps` of the dynamics for this call."""
-        seeds = np.random.default_rng(seed).integers(2**62, size=len(chunks)).tolist()
+        return self._predict(starts, chunks, _seeds(seed, len(chunks)), steps)
+
+    def _predict(self, starts: Starts, chunks: Tensor, seeds: Sequence[int], steps: int | None = None) -> Imagination:
         told = self.inputs(starts.state, chunks, starts.instructions, starts.context[:, -1])
         return self.model.imagine(
             starts.context, told.state, told.actions, starts.instructions, maps=told.maps, seeds=seeds, steps=steps
         )
 
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
-        found = self.predict(starts, chunks, seed)
+        seeds = _seeds(seed, len(chunks))
+        if self._crew is not None:
+            return self._crew.imagine(starts, chunks, seeds, self.model.micro_batch)
+        return self.imagine_seeded(starts, chunks, seeds)
+
+    def imagine_seeded(self, starts: Starts, chunks: Tensor, seeds: Sequence[int]) -> Imagined:
+        """In this process, every chunk by the noise of its own seed."""
+        found = self._predict(starts, chunks, seeds)
         trust = None if found.trust is None else found.trust.float().numpy()
         rise = (found.values - found.value_now[:, None]).float().numpy()
         return Imagined(found.frames, rise, trust, found.value_now.float().numpy())
@@ -71,3 +94,27 @@ class LearnedWorldModel:
         """What V says of frames (B, F, V, h, w, 3) that really followed those (B, V, h, w, 3) of now, uint8."""
         values = self.model.values_of(torch.cat([now[:, None], frames], dim=1), instructions)
         return Imagined(frames, (values[:, 1:] - values[:, :1]).float().numpy(), value_now=values[:, 0].float().numpy())
+
+
+def _seeds(seed: int, count: int) -> list[int]:
+    seeds: list[int] = np.random.default_rng(seed).integers(2**62, size=count).tolist()
+    return seeds
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """A world model that every process of a crew makes for itself."""
+
+    run: Path
+    contract: Contract
+    dynamics_steps: int
+    trust: TrustConfig | None
+
+    def __call__(self, starts: Starts, chunks: Tensor, seeds: Sequence[int]) -> Imagined:
+        return _made(self).imagine_seeded(starts, chunks, seeds)
+
+
+@functools.cache
+def _made(recipe: _Recipe) -> LearnedWorldModel:
+    """Of a worker process."""
+    return LearnedWorldModel(recipe.run, recipe.contract, dynamics_steps=recipe.dynamics_steps, trust=recipe.trust)

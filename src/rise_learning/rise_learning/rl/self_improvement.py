@@ -164,6 +164,8 @@ class SelfImprovementLoop:
         return found
 
     def _learn(self, samples: OnlineSamples) -> None:
+        if not self.settings.online_states:
+            samples = samples.first_of_groups()
         trusted = samples.select(self._trusted(samples, np.arange(len(samples.group))))
         self.buffer.add(trusted, np.full(len(trusted.group), self.bins.top))
 

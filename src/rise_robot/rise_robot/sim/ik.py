@@ -38,8 +38,9 @@ def solve_ik(
     """Joint angles (6,) rad whose tool pose is nearest to `position` (3,) m and `rotation` (3, 3), from `seed` (6,).
 
     A radian of orientation counts as `orientation_weight` metres, so that where a joint limit forbids the
-    orientation (joint 5 ends at 70 deg) the position is still met. Levenberg-Marquardt: a step that does not lessen
-    the error is taken back and tried shorter (ten times the damping), so that the arm never ends farther off than it began.
+    orientation (joint 5 ends at 70 deg) the position is still met. Levenberg-Marquardt: a step that does not
+    lessen the error is taken back and tried shorter (ten times the damping), so that no arm ends farther off than it
+    began.
     """
     q = np.clip(seed, lower, upper)
     weight = np.array([1.0, 1.0, 1.0, *(3 * [orientation_weight])])
