@@ -92,6 +92,12 @@ def test_arms_track_and_hold_without_sagging():
 angles = st.lists(st.floats(0.05, 0.95), min_size=6, max_size=6)
 
 
+def tool_error(kinematics: PiperKinematics, q: np.ndarray, position: np.ndarray, rotation: np.ndarray) -> float:
+    """What the solver lessens: m, a radian of orientation counting as 0.1."""
+    reached, orientation = kinematics.tool(q)
+    return float(np.linalg.norm([*(position - reached), *(0.1 * rotation_error(rotation, orientation))]))
+
+
 def cannot_come_nearer(kinematics: PiperKinematics, q: np.ndarray, position: np.ndarray, rotation: np.ndarray) -> bool:
     """Whether joints stand at their limits and no other one lessens the error: the gradient over those is 0."""
     reached, orientation, jacobian = kinematics.tool_and_jacobian(q)
@@ -101,8 +107,13 @@ def cannot_come_nearer(kinematics: PiperKinematics, q: np.ndarray, position: np.
     return bool(held.any() and np.abs(descent[~held]).max() < 1e-3 * np.linalg.norm(error))
 
 
-@settings(max_examples=40, deadline=None)
-@given(angles, st.lists(st.floats(-0.25, 0.25), min_size=6, max_size=6))
+disturbances = st.lists(st.floats(-0.25, 0.25), min_size=6, max_size=6)
+
+
+@settings(
+    max_examples=40, deadline=None, derandomize=True
+)  # of all poses, one in some thousands ends at a limit: below
+@given(angles, disturbances)
 @example([0.5, 0.5, 0.125, 0.5, 0.5, 0.5], [0.25, -0.25, -0.125, 0.0, 0.0, 0.0])  # plain Gauss-Newton ends 317 mm off
 def test_ik_finds_a_pose_that_the_arm_can_take(fractions, disturbance):
     kinematics = PiperKinematics()
@@ -111,8 +122,19 @@ def test_ik_finds_a_pose_that_the_arm_can_take(fractions, disturbance):
     found = solve_ik(kinematics, position, rotation, q + disturbance, LOWER[:6], UPPER[:6], iterations=60)
     assert np.all(found >= LOWER[:6]) and np.all(found <= UPPER[:6])
     reached, orientation = kinematics.tool(found)
-    off = np.linalg.norm(reached - position) + 0.1 * np.linalg.norm(rotation_error(rotation, orientation))
-    assert off < 5e-3 or cannot_come_nearer(kinematics, found, position, rotation)
+    assert np.linalg.norm(reached - position) + 0.1 * np.linalg.norm(rotation_error(rotation, orientation)) < 5e-3
+
+
+@settings(max_examples=40, deadline=None)
+@given(angles, disturbances)
+def test_ik_stops_short_of_a_pose_only_where_limits_keep_it_from_coming_nearer(fractions, disturbance):
+    kinematics = PiperKinematics()
+    q = LOWER[:6] + np.array(fractions) * (UPPER - LOWER)[:6]
+    position, rotation = kinematics.tool(q)
+    found = solve_ik(kinematics, position, rotation, q + disturbance, LOWER[:6], UPPER[:6], iterations=60)
+    assert tool_error(kinematics, found, position, rotation) < 5e-3 or cannot_come_nearer(
+        kinematics, found, position, rotation
+    )
 
 
 @given(angles, angles)
@@ -121,15 +143,8 @@ def test_ik_never_ends_farther_off_than_it_began(fractions, other):
     kinematics = PiperKinematics()
     position, rotation = kinematics.tool(LOWER[:6] + np.array(fractions) * (UPPER - LOWER)[:6])
     q = LOWER[:6] + np.array(other) * (UPPER - LOWER)[:6]
-
-    def off(q: np.ndarray) -> float:
-        reached, orientation = kinematics.tool(q)
-        error = np.concatenate([position - reached, 0.1 * rotation_error(rotation, orientation)])
-        return float(np.linalg.norm(error))
-
-    left = [
-        off(solve_ik(kinematics, position, rotation, q, LOWER[:6], UPPER[:6], iterations=n)) for n in (0, 1, 6, 1000)
-    ]
+    found = [solve_ik(kinematics, position, rotation, q, LOWER[:6], UPPER[:6], iterations=n) for n in (0, 1, 6, 1000)]
+    left = [tool_error(kinematics, one, position, rotation) for one in found]
     assert left == sorted(left, reverse=True)
 
 
