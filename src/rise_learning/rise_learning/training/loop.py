@@ -24,6 +24,7 @@ from rise_learning.training.checkpoint import flatten_optimizer, load_latest, re
 from rise_learning.training.ema import Ema
 from rise_learning.training.run_directory import RunDirectory
 from rise_learning.training.sharding import optimizer_parts, parts_of, shard, whole
+from rise_learning.training.thread_watch import ThreadWatch
 from rise_worldmodel.precision import half_precision
 
 
@@ -199,7 +200,7 @@ class Trainer:
 
     def run(self, description: str) -> nn.Module:
         """Train to the last step with a progress bar; returns the EMA module, whole."""
-        config, started, first = self.config, time.monotonic(), self.step
+        config, started, first, threads = self.config, time.monotonic(), self.step, ThreadWatch()
         hidden = not distributed.is_main()
         with tqdm(
             total=config.steps, initial=self.step, desc=description, unit="step", mininterval=2.0, disable=hidden
@@ -208,6 +209,7 @@ class Trainer:
                 metrics = self._train_step()
                 self.step += 1
                 bar.update()
+                threads.look()
                 if self.step % config.log_every == 0 or self.step == config.steps:
                     values = distributed.mean({name: float(value.detach()) for name, value in metrics.items()})
                     values["steps_per_second"] = (self.step - first) / (time.monotonic() - started)
