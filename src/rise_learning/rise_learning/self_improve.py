@@ -146,7 +146,11 @@ def train(args: Args) -> None:
         + (f", {statistics.distrusted} not trusted" if settings.minimum_trust else "")
         + (
             f", {statistics.episodes_ended_well} of {statistics.episodes} imagined episodes ended well"
-            + (f" ({statistics.episodes_alone} without being led)" if settings.rehearse else "")
+            + (
+                f" ({statistics.episodes_alone} without being led, {statistics.episodes_corrected} corrected)"
+                if settings.rehearse
+                else ""
+            )
             if settings.guided_chunks
             else ""
         )

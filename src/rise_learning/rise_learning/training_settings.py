@@ -123,6 +123,9 @@ class SelfImprovement:
     rehearse: bool = False
     """With guided_chunks: the policy first plays every imagined episode alone. Only those that do not end well are led,
     and of the others as many are learned from as of these."""
+    minimum_gain: float = 0.0
+    """With rehearse, above 0: every episode is led as well, and is a correction where V ends this much above what the
+    policy alone makes of the same start. For episodes too short to tell what ends well."""
     online_states: bool = True
     """With guided_chunks: imagined states are learned from, too, not only imagined commands at recorded ones (Table
     III; without guided_chunks leave them out with chunks_per_start 1)."""

@@ -190,6 +190,31 @@ def test_a_rehearsed_loop_leads_what_fails_alone_and_learns_from_as_many_others(
     assert len(loop.buffer) == learned * 3, "frames that a whole chunk follows"
 
 
+class Improvable(Perfect):
+    """Where candidates are imagined all rises to 1; alone to a half from odd frames, nearly as far from even ones."""
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        found = super().imagine(starts, chunks, seed)
+        assert starts.origin is not None
+        alone = np.where(starts.origin % 2, 0.5, 0.95)[:, None]
+        return dataclasses.replace(found, rise=found.rise * (1.0 if (np.diff(starts.origin) == 0).any() else alone))
+
+
+def test_with_a_minimum_gain_what_is_led_counts_where_it_ends_better_than_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frames = np.arange(10) * 2 + (np.arange(10) < 3)  # three odd ones
+    monkeypatch.setattr(self_improvement, "offline_starts", lambda episodes, *_: recorded_starts(episodes, frames))
+    loop = loop_of(Improvable(), rehearse=True, minimum_rise=0.4, minimum_gain=0.1)
+    loop.before_step(0)
+    counted = loop.statistics
+    assert (counted.episodes_alone, counted.episodes_corrected, counted.episodes_ended_well) == (10, 3, 10)
+    assert counted.imagined == 10 * 2 + 10 * 2 * 3, "all are played twice"
+    assert len(loop.buffer) == (3 + 3) * 3, "as many of the others"
+    with pytest.raises(ConfigError, match="minimum_gain .* rehearse"):
+        loop_of(Improvable(), minimum_gain=0.1).before_step(0)
+
+
 def test_without_online_states_only_chunks_from_recorded_states_are_learned_from() -> None:
     loop = loop_of(Perfect(), online_states=False)
     loop.before_step(0)

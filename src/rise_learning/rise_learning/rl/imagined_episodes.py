@@ -57,15 +57,15 @@ class Guidance:
 
 @dataclass(frozen=True)
 class ImaginedEpisodes:
-    """What was learned from B episodes: the samples of those that ended well, and (B,) which did."""
+    """What was learned from B episodes: the samples of those that ended well, (B,) which did, and (B,) V at the end."""
 
     samples: OnlineSamples
     ended_well: np.ndarray
+    last_value: np.ndarray
 
-    def first(self, count: int) -> OnlineSamples:
-        """The samples of the first `count` episodes that ended well."""
-        chosen = np.flatnonzero(self.ended_well)[:count]
-        return self.samples.select(np.flatnonzero(np.isin(self.samples.group, chosen)))
+    def of(self, episodes: np.ndarray) -> OnlineSamples:
+        """The samples of some episodes, given by their numbers, as far as they ended well."""
+        return self.samples.select(np.flatnonzero(np.isin(self.samples.group, episodes)))
 
 
 def needed_correction(judged: np.ndarray, chunks: np.ndarray, tolerance: float) -> np.ndarray:
@@ -129,7 +129,7 @@ def imagined_episodes(
     samples = track.samples(starts, policy.config.history, guidance.replan_steps)
     unfinished = np.stack(track.values, 1) < guidance.minimum_value
     kept = (ended_well[:, None] & unfinished)[samples.group, samples.depth]
-    return ImaginedEpisodes(samples.select(np.flatnonzero(kept)), ended_well)
+    return ImaginedEpisodes(samples.select(np.flatnonzero(kept)), ended_well, track.last_value)
 
 
 @dataclass

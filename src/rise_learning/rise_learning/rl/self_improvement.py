@@ -38,6 +38,7 @@ class Statistics:
     clipped: int = 0
     episodes: int = 0
     episodes_alone: int = 0
+    episodes_corrected: int = 0
     episodes_ended_well: int = 0
     online: int = 0
     offline: int = 0
@@ -134,19 +135,17 @@ class SelfImprovementLoop:
         stride = self.offline.episodes.contract.actions_per_frame
         if settings.replan_steps % stride:
             raise ConfigError(f"replan_steps {settings.replan_steps} is no multiple of {stride}, the steps of a frame")
+        if settings.minimum_gain and not settings.rehearse:
+            raise ConfigError("minimum_gain is over what the policy does alone: it needs rehearse")
         starts = offline_starts(self.offline.episodes, rng, settings.starts_per_rollout, settings.start_frames)
         for part in tqdm(starts.split(EPISODES_AT_ONCE), "imagined episodes", leave=False, unit_scale=EPISODES_AT_ONCE):
             self.statistics.episodes += len(part.state)
-            if not settings.rehearse:
-                self._learn(self._play(part, guidance, rng).samples)
+            if settings.rehearse:
+                self._rehearse(part, guidance, rng)
                 continue
-            alone, corrected = self._play(part, replace(guidance, alone=True), rng), 0
-            self.statistics.episodes_alone += int(alone.ended_well.sum())
-            if not alone.ended_well.all():
-                led = self._play(part.select(np.flatnonzero(~alone.ended_well)), guidance, rng)
-                corrected = int(led.ended_well.sum())
-                self._learn(led.samples)
-            self._learn(alone.first(max(1, corrected)))
+            led = self._play(part, guidance, rng)
+            self.statistics.episodes_ended_well += int(led.ended_well.sum())
+            self._learn(led.samples)
         if not len(self.buffer):
             raise ConfigError(
                 f"none of {len(starts.state)} imagined episodes reaches a value of {settings.minimum_value:g} within "
@@ -154,14 +153,28 @@ class SelfImprovementLoop:
                 "rise be enough (minimum_rise)"
             )
 
+    def _rehearse(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> None:
+        """Play alone, lead what that leaves to be done better, and learn from both in equal shares."""
+        alone, gain = self._play(starts, replace(guidance, alone=True), rng), self.settings.minimum_gain
+        corrected = np.zeros(len(starts.state), bool)
+        again = np.flatnonzero(~alone.ended_well | (gain > 0))
+        if len(again):
+            led = self._play(starts.select(again), guidance, rng)
+            better = led.ended_well & ((led.last_value - alone.last_value[again] >= gain) | (gain == 0))
+            corrected[again] = better
+            self._learn(led.of(np.flatnonzero(better)))
+        others = np.flatnonzero(alone.ended_well & ~corrected)
+        self._learn(alone.of(others[: max(1, int(corrected.sum()))]))
+        self.statistics.episodes_alone += int(alone.ended_well.sum())
+        self.statistics.episodes_corrected += int(corrected.sum())
+        self.statistics.episodes_ended_well += int((alone.ended_well | corrected).sum())
+
     def _play(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> ImaginedEpisodes:
-        found = imagined_episodes(
+        self.statistics.imagined += len(starts.state) * guidance.chunks * (1 if guidance.alone else guidance.candidates)
+        return imagined_episodes(
             self.rollout_policy.eval(), self.world_model, starts, guidance,
             explore=self.explore, top_bin=self.bins.top, flow_steps=self.settings.flow_steps, rng=rng,
         )  # fmt: skip
-        self.statistics.imagined += len(starts.state) * guidance.chunks * (1 if guidance.alone else guidance.candidates)
-        self.statistics.episodes_ended_well += int(found.ended_well.sum())
-        return found
 
     def _learn(self, samples: OnlineSamples) -> None:
         if not self.settings.online_states:
@@ -203,6 +216,7 @@ class SelfImprovementLoop:
             "distrusted": torch.tensor(float(self.statistics.distrusted)),
             "episodes": torch.tensor(float(self.statistics.episodes)),
             "episodes_alone": torch.tensor(float(self.statistics.episodes_alone)),
+            "episodes_corrected": torch.tensor(float(self.statistics.episodes_corrected)),
             "episodes_ended_well": torch.tensor(float(self.statistics.episodes_ended_well)),
         }
 
