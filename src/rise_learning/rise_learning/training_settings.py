@@ -126,6 +126,9 @@ class SelfImprovement:
     minimum_gain: float = 0.0
     """With rehearse, above 0: every episode is led as well, and is a correction where V ends this much above what the
     policy alone makes of the same start. For episodes too short to tell what ends well."""
+    judgements: int = 0
+    """With minimum_gain, above 0: both are imagined so many times more, and compared by the mean of these. What is led
+    was chosen for how well it was imagined, errors included (docs/decisions/0012)."""
     online_states: bool = True
     """With guided_chunks: imagined states are learned from, too, not only imagined commands at recorded ones (Table
     III; without guided_chunks leave them out with chunks_per_start 1)."""

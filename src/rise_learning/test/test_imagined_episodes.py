@@ -16,7 +16,13 @@ from rise_learning.errors import ConfigError
 from rise_learning.rl import self_improvement
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled, recorded_starts
-from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, needed_correction
+from rise_learning.rl.imagined_episodes import (
+    Guidance,
+    ImaginedEpisodes,
+    imagined_episodes,
+    judged_again,
+    needed_correction,
+)
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig
 from rise_learning.training.policy_training import OfflineSamples, new_policy
@@ -213,6 +219,32 @@ def test_with_a_minimum_gain_what_is_led_counts_where_it_ends_better_than_alone(
     assert len(loop.buffer) == (3 + 3) * 3, "as many of the others"
     with pytest.raises(ConfigError, match="minimum_gain .* rehearse"):
         loop_of(Improvable(), minimum_gain=0.1).before_step(0)
+
+
+def test_what_only_seemed_better_while_it_was_chosen_is_no_correction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        self_improvement, "offline_starts", lambda episodes, *_: recorded_starts(episodes, np.arange(10))
+    )
+    loop = loop_of(Improvable(), rehearse=True, minimum_rise=0.4, minimum_gain=0.1, judgements=2)
+    loop.before_step(0)
+    assert loop.statistics.episodes_corrected == 0, "imagined anew the led ones do as those played alone"
+    assert loop.statistics.imagined == 10 * 2 + 10 * 2 * 3 + 2 * 2 * 10 * 2
+
+
+class Noisy(Line):
+    """Sees one hundredth more for every unit of the seed."""
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        found = super().imagine(starts, chunks, seed)
+        return dataclasses.replace(found, rise=found.rise + seed / 100)
+
+
+def test_commands_are_judged_again_over_all_their_chunks_and_seeds() -> None:
+    steps = torch.arange(1, CHUNK + 4 + 1) * torch.tensor([0.01, 0.02])[:, None]  # two chunks, the second after 4 steps
+    starts = Starts(torch.zeros(2, 4, 1, 1, 1, 1, dtype=torch.uint8), torch.zeros(2, 1), ["go"] * 2)
+    guidance = Guidance(chunks=2, replan_steps=4, candidates=3, judged_frames=1)
+    judged = judged_again(Noisy(), starts, steps[..., None], guidance, seeds=[0, 10])
+    assert judged == pytest.approx([0.14 + 0.06, 0.28 + 0.06]), "the last chunk, by the mean of seeds 1 and 11"
 
 
 def test_without_online_states_only_chunks_from_recorded_states_are_learned_from() -> None:

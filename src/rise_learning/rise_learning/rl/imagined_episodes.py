@@ -57,11 +57,13 @@ class Guidance:
 
 @dataclass(frozen=True)
 class ImaginedEpisodes:
-    """What was learned from B episodes: the samples of those that ended well, (B,) which did, and (B,) V at the end."""
+    """What was learned from B episodes: the samples of those that ended well, (B,) which did, (B,) V at the end, and
+    (B, T, A) all commands, those that are left of the last chunk included."""
 
     samples: OnlineSamples
     ended_well: np.ndarray
     last_value: np.ndarray
+    commands: Tensor
 
     def of(self, episodes: np.ndarray) -> OnlineSamples:
         """The samples of some episodes, given by their numbers, as far as they ended well."""
@@ -129,7 +131,33 @@ def imagined_episodes(
     samples = track.samples(starts, policy.config.history, guidance.replan_steps)
     unfinished = np.stack(track.values, 1) < guidance.minimum_value
     kept = (ended_well[:, None] & unfinished)[samples.group, samples.depth]
-    return ImaginedEpisodes(samples.select(np.flatnonzero(kept)), ended_well, track.last_value)
+    return ImaginedEpisodes(
+        samples.select(np.flatnonzero(kept)), ended_well, track.last_value, torch.cat(track.commands, 1)
+    )
+
+
+def judged_again(
+    world_model: WorldModel, starts: Starts, commands: Tensor, guidance: Guidance, seeds: list[int]
+) -> np.ndarray:
+    """(B,) V at the end of (B, T, A) commands, imagined anew once for each of `seeds`: the mean over them and over the
+    last `guidance.judged_frames`.
+
+    What leads an episode picks what was imagined well, errors of the imagination included; the same commands with other
+    noise say more of what they are worth. The same seeds for two ways to go compare them in the same noise.
+    """
+    chunk_size = commands.shape[1] - (guidance.chunks - 1) * guidance.replan_steps
+    values = []
+    for seed in seeds:
+        here = starts
+        for link in range(guidance.chunks):
+            plan = commands[:, link * guidance.replan_steps :][:, :chunk_size]
+            imagined = world_model.imagine(here, plan, seed + link)
+            if link < guidance.chunks - 1:
+                step = plan[:, : guidance.replan_steps]
+                here = _after(here, step, world_model.advance(here, step, imagined.frames))
+        assert imagined.value_now is not None
+        values.append(imagined.value_now + imagined.judged(guidance.judged_frames))
+    return np.mean(values, axis=0)
 
 
 @dataclass

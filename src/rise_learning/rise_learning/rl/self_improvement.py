@@ -17,7 +17,7 @@ from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout, recorded_starts
-from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes
+from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, judged_again
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
@@ -160,7 +160,9 @@ class SelfImprovementLoop:
         again = np.flatnonzero(~alone.ended_well | (gain > 0))
         if len(again):
             led = self._play(starts.select(again), guidance, rng)
-            better = led.ended_well & ((led.last_value - alone.last_value[again] >= gain) | (gain == 0))
+            better = led.ended_well
+            if gain:
+                better = better & (self._gain(starts, guidance, alone, led, rng) >= gain)
             corrected[again] = better
             self._learn(led.of(np.flatnonzero(better)))
         others = np.flatnonzero(alone.ended_well & ~corrected)
@@ -168,6 +170,24 @@ class SelfImprovementLoop:
         self.statistics.episodes_alone += int(alone.ended_well.sum())
         self.statistics.episodes_corrected += int(corrected.sum())
         self.statistics.episodes_ended_well += int((alone.ended_well | corrected).sum())
+
+    def _gain(
+        self,
+        starts: Starts,
+        guidance: Guidance,
+        alone: ImaginedEpisodes,
+        led: ImaginedEpisodes,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
+        """(B,) by how much V ends higher where B episodes were led."""
+        seeds: list[int] = rng.integers(2**31, size=self.settings.judgements).tolist()
+        if not seeds:
+            return led.last_value - alone.last_value
+        self.statistics.imagined += 2 * len(seeds) * len(starts.state) * guidance.chunks
+        by_itself, guided = (
+            judged_again(self.world_model, starts, way.commands, guidance, seeds) for way in (alone, led)
+        )
+        return guided - by_itself
 
     def _play(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> ImaginedEpisodes:
         self.statistics.imagined += len(starts.state) * guidance.chunks * (1 if guidance.alone else guidance.candidates)
