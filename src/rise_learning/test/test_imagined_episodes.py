@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from line_world import CHUNK, STRIDE, Line, holding
 from synthetic import make_set, small_policy_config
 from torch import Tensor
 
@@ -29,31 +30,11 @@ from rise_learning.training.policy_training import OfflineSamples, new_policy
 from rise_learning.training_settings import SelfImprovement
 from rise_robot.core.ensembler import ChunkEnsembler
 
-STRIDE, CHUNK = 2, 10
-
-
-class Line:
-    """A robot of one joint, worth what it stands at, at most 1; pixels show it in hundredths."""
-
-    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
-        now = starts.state[:, 0].clamp(max=1.0)
-        values = chunks[:, STRIDE - 1 :: STRIDE, 0].clamp(max=1.0)
-        nothing = torch.empty(len(chunks), 0)
-        return Imagined(nothing, (values - now[:, None]).numpy(), value_now=now.numpy())
-
-    def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
-        states = commands[:, STRIDE - 1 :: STRIDE]
-        return Travelled((100 * states)[..., None, None, None].round().to(torch.uint8), states)
-
 
 def climbing(chunks: Tensor, state: Tensor, rng: np.random.Generator) -> Tensor:
     """Varied candidates climb by 0.02, 0.04, 0.05 a step, in turn."""
     pace = torch.from_numpy(np.resize(np.float32([0.02, 0.04, 0.05]), len(chunks)))
     return chunks + (torch.arange(1, CHUNK + 1) * pace[:, None])[..., None]
-
-
-def holding(inputs: Any, noise: Tensor, steps: int, guidance: float) -> Tensor:
-    return inputs.state[:, None].repeat(1, CHUNK, 1)
 
 
 def eager(inputs: Any, noise: Tensor | None, steps: int, guidance: float) -> Tensor:

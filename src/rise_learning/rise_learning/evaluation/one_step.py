@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rise_learning.evaluation.ranking import Report, paired_rate, wins
-from rise_learning.evaluation.statistics import wilson_interval
+from rise_learning.evaluation.statistics import mean_and_error, wilson_interval
 from rise_learning.policy.interface import Policy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import AS_PROPOSED, Starts, WorldModel, propose
@@ -111,9 +111,4 @@ def _pairs(judged: np.ndarray, true: np.ndarray) -> Report:
 def _row(name: str, rise: np.ndarray, first: np.ndarray, pairs: Report | None = None) -> Row:
     lost = int((rise < -LOST).sum())
     interval = wilson_interval(lost, len(rise))
-    return Row(name, len(rise), _mean(rise), _mean(rise - first), lost, interval, pairs)
-
-
-def _mean(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard error."""
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    return Row(name, len(rise), mean_and_error(rise), mean_and_error(rise - first), lost, interval, pairs)

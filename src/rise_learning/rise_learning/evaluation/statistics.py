@@ -44,3 +44,8 @@ def paired_wins(better: np.ndarray, worse: np.ndarray) -> float:
         return float("nan")
     difference = np.asarray(better) - np.asarray(worse)
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Mean of (N,) and its standard error."""
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))

@@ -1,0 +1,116 @@
+"""What leading an imagined episode gains truly: the same commands, imagined and played in the simulator.
+
+Whoever picks what was imagined best picks errors of the imagination, too (docs/decisions/0012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from tqdm import tqdm
+
+from rise_learning.evaluation.statistics import mean_and_error
+from rise_learning.policy.interface import Policy
+from rise_learning.rl.exploration import Explorer
+from rise_learning.rl.imagination import Starts, WorldModel
+from rise_learning.rl.imagined_episodes import Guidance, imagined_episodes, judged_again
+
+AT_ONCE = 16
+"""Episodes that are imagined together; what bounds the memory."""
+SEEDS_APART = 1000
+"""Between two imaginations: more than an episode has chunks, each of which takes the next seed."""
+EVEN = 0.05
+"""Progress by which two ways to play an episode must differ for one to be the better."""
+BEST_SHARE = 0.25
+"""Of all episodes, those with the greatest gain of V: what a minimum_gain would keep."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Of S episodes: V at the end as it was imagined while they were played, V imagined anew, and true progress."""
+
+    chosen: np.ndarray
+    anew: np.ndarray
+    true: np.ndarray
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Led minus alone over S episodes, as one judge sees it and as it is.
+
+    Attributes:
+        imagined, true: mean of V and of progress, each with its standard error.
+        correlation: of the two.
+        best: true gain of the `BEST_SHARE` of the episodes that the judge likes best, with its standard error.
+        better, worse: how many of these truly end by more than `EVEN` higher, or lower.
+    """
+
+    judge: str
+    episodes: int
+    imagined: tuple[float, float]
+    true: tuple[float, float]
+    correlation: float
+    best: tuple[float, float]
+    better: int
+    worse: int
+
+
+def led_and_alone(
+    policy: Policy,
+    world_model: WorldModel,
+    simulator: WorldModel,
+    starts: Starts,
+    guidance: Guidance,
+    *,
+    explore: Explorer,
+    top_bin: int,
+    flow_steps: int,
+    judgements: int,
+    seed: int,
+) -> tuple[Ends, Ends]:
+    """Episodes from every start, led by `world_model` and played by the policy alone.
+
+    Args:
+        simulator: what tells the truth from recorded starts.
+        judgements: times that both are imagined anew, in the same noise.
+    """
+    rng, found = np.random.default_rng(seed), list[Ends]()
+    with tqdm(total=2 * len(starts.state), desc="imagined episodes", unit="episode", leave=False) as bar:
+        for way in (guidance, replace(guidance, alone=True)):
+            ends: list[tuple[np.ndarray, ...]] = []
+            for part in starts.split(AT_ONCE):
+                first = seed + 1 + len(ends) * judgements
+                played = imagined_episodes(
+                    policy.eval(), world_model, part, way,
+                    explore=explore, top_bin=top_bin, flow_steps=flow_steps, rng=rng,
+                )  # fmt: skip
+                noises = [SEEDS_APART * (first + again) for again in range(judgements)]
+                anew = judged_again(world_model, part, played.commands, way, noises)
+                true = judged_again(simulator, part, played.commands, replace(way, judged_frames=1), [seed])
+                ends.append((played.last_value, anew, true))
+                bar.update(len(part.state))
+            found.append(Ends(*map(np.concatenate, zip(*ends, strict=True))))
+    return found[0], found[1]
+
+
+def gains(led: Ends, alone: Ends) -> list[Gain]:
+    """What each way to judge says of leading."""
+    true = led.true - alone.true
+    judged = {"as it was chosen": led.chosen - alone.chosen, "imagined anew": led.anew - alone.anew}
+    return [_gain(judge, imagined, true) for judge, imagined in judged.items()]
+
+
+def _gain(judge: str, imagined: np.ndarray, true: np.ndarray) -> Gain:
+    best = true[np.argsort(-imagined, kind="stable")[: max(2, round(BEST_SHARE * len(true)))]]
+    varies = imagined.std() > 0 and true.std() > 0
+    return Gain(
+        judge,
+        len(true),
+        mean_and_error(imagined),
+        mean_and_error(true),
+        float(np.corrcoef(imagined, true)[0, 1]) if varies else 0.0,
+        mean_and_error(best),
+        int((best > EVEN).sum()),
+        int((best < -EVEN).sum()),
+    )
