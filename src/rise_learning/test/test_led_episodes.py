@@ -45,7 +45,7 @@ def as_proposed(chunks: Tensor, state: Tensor, rng: np.random.Generator) -> Tens
 
 
 def test_what_was_picked_among_equals_seems_better_until_it_is_imagined_anew() -> None:
-    """All candidates are the same chunk, so leading gains nothing; whoever picks the best imagined one thinks it does."""
+    """All candidates are the same chunk, so leading gains nothing; who picks the best imagined one thinks it does."""
     state = torch.linspace(0.0, 0.5, STATES)[:, None]
     starts = Starts(torch.zeros(STATES, 4, 1, 1, 1, 1, dtype=torch.uint8), state, ["go"] * STATES)
     led, alone = led_and_alone(
