@@ -51,13 +51,18 @@ def parse(
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; our own errors become one line on stderr and exit code 1, Ctrl-C exit code 130."""
+    """Call `main`; our own errors become one line on stderr and exit code 1, Ctrl-C exit code 130.
+
+    Processes of one training leave together.
+    """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    from rise_learning.training import distributed
     from rise_robot.core.errors import RiseRobotError
     from rise_worldmodel.errors import WorldModelError
 
     try:
         main()
+        distributed.leave()
     except (RiseLearningError, RiseRobotError, WorldModelError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -17,6 +17,7 @@ from test_label_path import BINS, JudgeAlike
 from rise_learning import train_dynamics, train_value
 from rise_learning.model_choices import PatchModel
 from rise_learning.rl.self_improvement import SelfImprovementLoop
+from rise_learning.training import distributed
 from rise_learning.training.loop import LoopConfig, Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, new_policy
 from rise_learning.training.run_directory import RunDirectory
@@ -113,8 +114,8 @@ def main(out: Path, rank: str) -> None:
         buffered = loop.buffer.state()["chunks"].double().sum().item()
         found = {"buffered": buffered, "statistics": vars(loop.statistics)}
         (out / f"{name}_{rank}.json").write_text(json.dumps(found))
-    torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), os.environ["RANK"])
+    distributed.leave()

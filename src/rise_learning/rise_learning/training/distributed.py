@@ -52,6 +52,16 @@ def start(device: str) -> torch.device:
     return torch.device("cuda", own.local_rank) if cuda else torch.device("cpu")
 
 
+def leave() -> None:
+    """Part from the other processes when all of them are done, so that none takes away what another still uses.
+
+    To be called when no trainer is left: a module that averages gradients holds on to the group.
+    """
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 @contextmanager
 def micro_batch(number: int, count: int) -> Iterator[None]:
     """Within: micro-batch `number` of the `count` that make one optimizer step."""
