@@ -90,7 +90,9 @@ def compare(args: Args) -> None:
         seed=args.seed,
     )
     found = gains(led, alone)
-    result = {"args": args, "led": led, "alone": alone, "gains": found}
+    ways = {"led": led, "alone": alone}
+    ends = {way: {name: values.tolist() for name, values in vars(of).items()} for way, of in ways.items()}
+    result = {"args": args, "gains": found, "ends": ends}
     if args.out:
         write_json(args.out, result)
     if args.json:
