@@ -15,7 +15,7 @@ from torch import Tensor
 from rise_learning.errors import ConfigError
 from rise_learning.evaluate_leading import Args, compare
 from rise_learning.evaluation.led_episodes import Ends, gains, led_and_alone
-from rise_learning.rl.imagination import Imagined, Starts
+from rise_learning.rl.imagination import AS_PROPOSED, Imagined, Starts
 from rise_learning.rl.imagined_episodes import Guidance
 
 STATES = 80
@@ -40,17 +40,13 @@ class Policy:
         return self
 
 
-def as_proposed(chunks: Tensor, state: Tensor, rng: np.random.Generator) -> Tensor:
-    return chunks
-
-
 def test_what_was_picked_among_equals_seems_better_until_it_is_imagined_anew() -> None:
     """All candidates are the same chunk, so leading gains nothing; who picks the best imagined one thinks it does."""
     state = torch.linspace(0.0, 0.5, STATES)[:, None]
     starts = Starts(torch.zeros(STATES, 4, 1, 1, 1, 1, dtype=torch.uint8), state, ["go"] * STATES)
     led, alone = led_and_alone(
         Policy(), Blurred(), Line(), starts, Guidance(2, 4, 12, 1, tolerance=0.0),  # type: ignore[arg-type]
-        explore=as_proposed, top_bin=10, flow_steps=1, judgements=2, seed=0,  # type: ignore[arg-type]
+        explore=AS_PROPOSED, top_bin=10, flow_steps=1, judgements=2, seed=0,
     )  # fmt: skip
     assert led.true == pytest.approx(state[:, 0].numpy()) and alone.true == pytest.approx(led.true)
     chosen, anew = gains(led, alone)

@@ -15,9 +15,8 @@ from rise_learning.policy.interface import Policy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Starts, WorldModel
 from rise_learning.rl.imagined_episodes import Guidance, imagined_episodes, judged_again
+from rise_learning.rl.self_improvement import EPISODES_AT_ONCE
 
-AT_ONCE = 16
-"""Episodes that are imagined together; what bounds the memory."""
 SEEDS_APART = 1000
 """Between two imaginations: more than an episode has chunks, each of which takes the next seed."""
 EVEN = 0.05
@@ -79,7 +78,7 @@ def led_and_alone(
     with tqdm(total=2 * len(starts.state), desc="imagined episodes", unit="episode", leave=False) as bar:
         for way in (guidance, replace(guidance, alone=True)):
             ends: list[tuple[np.ndarray, ...]] = []
-            for part in starts.split(AT_ONCE):
+            for part in starts.split(EPISODES_AT_ONCE):
                 first = seed + 1 + len(ends) * judgements
                 played = imagined_episodes(
                     policy.eval(), world_model, part, way,
