@@ -16,9 +16,9 @@ import tyro
 
 from rise_learning import cli
 from rise_learning.data.loading import load_bags
-from rise_learning.errors import CheckpointError, ConfigError
+from rise_learning.errors import ConfigError
 from rise_learning.evaluation.led_episodes import Gain, gains, led_and_alone
-from rise_learning.policy.checkpoint import load_policy
+from rise_learning.policy.checkpoint import load_warmed_up
 from rise_learning.presets import get_preset
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagined_episodes import Guidance
@@ -73,18 +73,16 @@ def compare(args: Args) -> None:
         )
     cli.use_threads(args.threads)
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
-    loaded = load_policy(args.policy, episodes.contract)
-    if loaded.bins is None:
-        raise CheckpointError(f"{args.policy} has no advantage bins; warm it up with train_policy")
+    trained, bins = load_warmed_up(args.policy, episodes.contract)
     task = TaskSetting.of(recorded_task(episodes), args.level, args.bricks)
     led, alone = led_and_alone(
-        loaded.policy,
+        trained.policy,
         LearnedWorldModel(args.run, episodes.contract, workers=args.threads),
         SimulatedWorldModel(episodes, task, workers=args.threads),
         offline_starts(episodes, np.random.default_rng(args.seed), args.states, args.start_frames),
         args.guidance,
         explore=Explorer.of(episodes.contract, args.time_shift, args.tool_shift),
-        top_bin=loaded.bins.top,
+        top_bin=bins.top,
         flow_steps=args.flow_steps,
         judgements=args.judgements,
         seed=args.seed,

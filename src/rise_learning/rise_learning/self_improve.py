@@ -19,8 +19,8 @@ import tyro
 from rise_learning import cli
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
-from rise_learning.errors import CheckpointError, ConfigError
-from rise_learning.policy.checkpoint import load_policy, save_policy
+from rise_learning.errors import ConfigError
+from rise_learning.policy.checkpoint import load_policy, load_warmed_up, save_policy
 from rise_learning.policy.interface import Policy
 from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.rl.bins import AdvantageBins
@@ -81,18 +81,16 @@ def train(args: Args) -> None:
     device = distributed.start(settings.loop.device)
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
     first = args.init or args.out / "policy"
-    start = load_policy(first, episodes.contract)
-    if start.bins is None:
-        raise CheckpointError(f"{first} has no advantage bins; warm it up with train_policy")
+    start, bins = load_warmed_up(first, episodes.contract)
     policy = start.policy.train().requires_grad_(True)
     advantages = recorded_advantages(
         value_of_frames(load_value(args.out / "value", episodes.contract).to(device), episodes), episodes
     )
-    offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, start.bins))
+    offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, bins))
     world_model = build_world_model(args, episodes, device)
-    loop = SelfImprovementLoop(policy, world_model, offline, start.bins, settings, args.seed)
+    loop = SelfImprovementLoop(policy, world_model, offline, bins, settings, args.seed)
     run = RunDirectory(args.out / "self_improved")
-    run.save_config(args=args, policy=policy.config, bins=start.bins)
+    run.save_config(args=args, policy=policy.config, bins=bins)
 
     def save(directory: Path) -> None:
         version = f"{args.out.name}/self_improved@{trainer.step}"

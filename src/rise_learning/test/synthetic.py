@@ -75,10 +75,10 @@ def make_set(contract: Contract | None = None) -> EpisodeSet:
     )
 
 
-def untrained_policy(contract: Contract, seed: int = 0) -> FlowPolicy:
+def untrained_policy(contract: Contract, seed: int = 0, **changes) -> FlowPolicy:
     """A small untrained policy that moves all joints: what it does is nonsense, how it is run is not."""
     torch.manual_seed(seed)
-    config = PolicyConfig(channels=(4, 4, 4), view_features=8, width=32, blocks=1, basis_size=16)
+    config = PolicyConfig(channels=(4, 4, 4), view_features=8, width=32, blocks=1, basis_size=16, **changes)
     policy, ways = FlowPolicy(config), 0.3 * np.random.default_rng(seed).standard_normal((64, 1, contract.action_dim))
     policy.basis.fit(ways * np.linspace(0, 1, contract.chunk_size)[:, None], np.zeros((64, contract.action_dim)))
     return policy.eval()

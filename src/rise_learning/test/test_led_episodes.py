@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,18 +11,31 @@ import numpy as np
 import pytest
 import torch
 from line_world import Line, holding
+from synthetic import SIZE, make_set, untrained_policy
 from torch import Tensor
 
-from rise_learning.errors import ConfigError
+from rise_learning import evaluate_leading
+from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.evaluate_leading import Args, compare
 from rise_learning.evaluation.led_episodes import Ends, gains, led_and_alone
-from rise_learning.rl.imagination import AS_PROPOSED, Imagined, Starts
+from rise_learning.policy.checkpoint import save_policy
+from rise_learning.rl.bins import AdvantageBins
+from rise_learning.rl.imagination import AS_PROPOSED, Imagined, Starts, Travelled
 from rise_learning.rl.imagined_episodes import Guidance
+from rise_robot.core.contract import Contract, config_path
 
 STATES = 80
 
 
-class Blurred(Line):
+class Still(Line):
+    """Its pictures are of what stood there at the start."""
+
+    def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
+        states = super().advance(starts, commands, frames).states
+        return Travelled(starts.context[:, -1:].repeat(1, states.shape[1], 1, 1, 1, 1), states)
+
+
+class Blurred(Still):
     """Imagines every chunk with an error of its own."""
 
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
@@ -45,7 +59,7 @@ def test_what_was_picked_among_equals_seems_better_until_it_is_imagined_anew() -
     state = torch.linspace(0.0, 0.5, STATES)[:, None]
     starts = Starts(torch.zeros(STATES, 4, 1, 1, 1, 1, dtype=torch.uint8), state, ["go"] * STATES)
     led, alone = led_and_alone(
-        Policy(), Blurred(), Line(), starts, Guidance(2, 4, 12, 1, tolerance=0.0),  # type: ignore[arg-type]
+        Policy(), Blurred(), Still(), starts, Guidance(2, 4, 12, 1, tolerance=0.0),  # type: ignore[arg-type]
         explore=AS_PROPOSED, top_bin=10, flow_steps=1, judgements=2, seed=0,
     )  # fmt: skip
     assert led.true == pytest.approx(state[:, 0].numpy()) and alone.true == pytest.approx(led.true)
@@ -63,6 +77,37 @@ def test_the_best_quarter_is_that_of_the_judge_and_its_gain_is_the_true_one() ->
     assert (anew.best[0], anew.better, anew.worse) == (pytest.approx(0.5), 2, 0)
     assert anew.correlation == pytest.approx(1.0) and chosen.correlation < 0.5
     assert anew.imagined[0] == pytest.approx(1.1) and anew.true[0] == pytest.approx(0.1)
+
+
+def test_the_command_writes_what_was_played_and_what_it_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = saved_policy(tmp_path, monkeypatch, AdvantageBins(-1.0, 1.0, 10))
+    compare(dataclasses.replace(args, out=tmp_path / "leading.json"))
+    found = json.loads((tmp_path / "leading.json").read_text())
+    assert [len(found["ends"][way][name]) for way in ("led", "alone") for name in ("chosen", "anew", "true")] == [8] * 6
+    by_hand = np.subtract(found["ends"]["led"]["anew"], found["ends"]["alone"]["anew"]).mean()
+    assert [gain["judge"] for gain in found["gains"]] == ["as it was chosen", "imagined anew"]
+    assert found["gains"][1]["imagined"][0] == pytest.approx(by_hand) and found["args"]["states"] == 8
+    assert capsys.readouterr().out.count("over 8 episodes") == 2
+    compare(dataclasses.replace(args, json=True))
+    assert json.loads(capsys.readouterr().out)["ends"] == found["ends"], "the same seed"
+
+
+def test_a_policy_without_bins_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CheckpointError, match=r"policy has no advantage bins; warm it up with train_policy"):
+        compare(saved_policy(tmp_path, monkeypatch, None))
+
+
+def saved_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bins: AdvantageBins | None) -> Args:
+    """An untrained policy, led from synthetic frames; worlds of one joint stand for the learned and the true one."""
+    contract = Contract.load(config_path("contract_tiny.yaml"))
+    save_policy(tmp_path / "policy", untrained_policy(contract, image_size=SIZE), contract, bins, "untrained")
+    monkeypatch.setattr(evaluate_leading, "load_bags", lambda *_: make_set(contract))
+    monkeypatch.setattr(evaluate_leading, "recorded_task", lambda _: "brick_sorting")
+    monkeypatch.setattr(evaluate_leading, "LearnedWorldModel", lambda *_, **__: Blurred())
+    monkeypatch.setattr(evaluate_leading, "SimulatedWorldModel", lambda *_, **__: Still())
+    return Args((tmp_path,), tmp_path / "policy", tmp_path / "run", states=8, judgements=1)
 
 
 def test_too_few_states_are_refused() -> None:

@@ -75,6 +75,18 @@ def load_policy(directory: Path, contract: Contract | None = None) -> TrainedPol
     return TrainedPolicy(policy.eval(), own, bins, meta["version"])
 
 
+def load_warmed_up(directory: Path, contract: Contract | None = None) -> tuple[TrainedPolicy, AdvantageBins]:
+    """`load_policy` of one that was taught advantages, and its bins.
+
+    Raises:
+        CheckpointError, ContractMismatchError: as load_policy; CheckpointError also after imitation alone.
+    """
+    trained = load_policy(directory, contract)
+    if trained.bins is None:
+        raise CheckpointError(f"{directory} has no advantage bins; warm it up with train_policy")
+    return trained, trained.bins
+
+
 def build_policy(config: BasePolicyConfig, directory: Path | None = None) -> Policy:
     """An untrained policy of this kind; `directory` holds its assets, where it needs any."""
     if isinstance(config, Pi05PolicyConfig):
