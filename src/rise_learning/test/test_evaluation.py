@@ -13,6 +13,7 @@ import torch
 from rise_learning.errors import ConfigError
 from rise_learning.evaluate import Args, evaluate
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
+from rise_learning.evaluation.results import EpisodeResult, sentence, summarize
 from rise_learning.policy.checkpoint import save_policy
 from rise_learning.policy.config import PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
@@ -54,11 +55,21 @@ def test_recorded_episodes_are_the_evaluated_ones(tmp_path: Path) -> None:
         tmp_path / "policy", episodes=2, seed=40, workers=1, record=tmp_path / "bag", out=tmp_path / "result.json"
     )
     evaluate(args)
+    told = json.loads(args.out.read_text())
+    assert told["failures"] == {"missed grasp": 2} and told["results"][0]["failure"] == "missed grasp"
     found = list(read_episodes(tmp_path / "bag"))
     assert [(e.seed, e.kind, e.outcome) for e in found] == [(40, "rollout", "failure"), (41, "rollout", "failure")]
     assert not any(report.refused for report in check_bag(tmp_path / "bag").episodes)
     with pytest.raises(BagError, match="exists already"):
         evaluate(args)
+
+
+def test_failures_are_counted_by_why_where_it_is_known() -> None:
+    whys = ("slip", "", "missed grasp", "missed grasp", "")
+    summary = summarize([EpisodeResult(seed, seed == 1, 0.0, 1.0, (), why) for seed, why in enumerate(whys)])
+    assert list(summary["failures"].items()) == [("missed grasp", 2), ("slip", 1)]
+    assert sentence("it", summary).endswith("; failed: 2 missed grasp, 1 slip")
+    assert sentence("it", {**summary, "failures": {}}).endswith("mean score 0.00")
 
 
 def test_every_task_can_be_evaluated_at_its_levels(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ ResultT = TypeVar("ResultT")
 def run_agent(robot: SimulatedRobot, agent: Agent, seed: int) -> EpisodeResult:
     """One episode, rendered only where the agent looks."""
     events = [event.name for tick in stream_episode(robot, agent, seed, render=False) for event in tick.events]
-    return EpisodeResult(seed, robot.outcome == "success", robot.score, robot.time, tuple(events))
+    return EpisodeResult(seed, robot.outcome == "success", robot.score, robot.time, tuple(events), robot.failure_reason)
 
 
 def record_agent(robot: SimulatedRobot, agent: Agent, seed: int, version: str) -> tuple[EpisodeResult, Episode]:
@@ -44,7 +44,8 @@ def record_agent(robot: SimulatedRobot, agent: Agent, seed: int, version: str) -
     if episode.human.any():
         episode = dataclasses.replace(episode, kind="dagger", episode_id=name.replace("-rollout-", "-dagger-"))
     events = tuple(event.name for event in episode.events)
-    return EpisodeResult(seed, episode.outcome == "success", episode.score, robot.time, events), episode
+    success = episode.outcome == "success"
+    return EpisodeResult(seed, success, episode.score, robot.time, events, robot.failure_reason), episode
 
 
 @dataclass(frozen=True)
