@@ -39,8 +39,8 @@ learned)
     python -m rise_learning.train_value --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed"
     python -m rise_learning.train_dynamics --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed" \
         --map-objects --training.value-weight 2 --training.loop.steps 5500
-    # short imagined episodes: from recorded frames before the fingers close, and what goes well counts
-    led=(--training.guided-chunks 3 --training.start-frames 24 --training.judged-frames 12 --training.minimum-rise 0.05
+    # short imagined episodes: from recorded frames well before the fingers close (0013), and what goes well counts
+    led=(--training.guided-chunks 3 --training.start-frames 8 --training.judged-frames 12 --training.minimum-rise 0.05
         --training.starts-per-rollout 400 --training.rollout-every 2500 --training.loop.steps 7500) ;;
 *)
     echo "the world model is simulator or learned, not $world_model" >&2

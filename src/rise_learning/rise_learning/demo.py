@@ -28,13 +28,14 @@ IMAGINED_EPISODES = {
     "guided_chunks": 3,
     "candidates": 12,
     "judged_frames": 12,
-    "start_frames": 24,
+    "start_frames": 8,
     "minimum_rise": 0.05,
     "offline_share": 0.2,
     "buffer_size": 32768,
     **EXPLORED,
 }
-"""Self-improvement as in docs/decisions/0009: short episodes, led by the world model, from before the first grasp."""
+"""Self-improvement as in docs/decisions/0009 and 0013: short episodes, led by the world model, from well before the
+first grasp."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Args:
     """Run directory with the value and dynamics that lead."""
     preset: str = "tiny"
     states: int = 64
-    start_frames: int = 24
+    start_frames: int = 8
     """Only the first so many frames of an episode are states to begin from; 0 takes all of them."""
     guidance: Guidance = field(default_factory=lambda: Guidance(chunks=3, judged_frames=12))
     judgements: int = 3
