@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A policy of 30 imprecise demonstrations improves itself, with the simulator as world model (docs/decisions/0010) or with a
 # learned one (0009); what both need is made once.
-#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED] [simulator|learned]     two hours of one CPU core
+#   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED] [simulator|learned]     two hours of one CPU core; learned: three
 # Continues where it was. The learned world model is trained on explored rollouts besides: early, late and beside.
 # Evaluations are of 200 episodes each on seeds that nothing else uses.
 set -euo pipefail
@@ -41,7 +41,7 @@ learned)
         --map-objects --training.value-weight 2 --training.loop.steps 5500
     # short imagined episodes: from recorded frames well before the fingers close (0013), and what goes well counts
     led=(--training.guided-chunks 3 --training.start-frames 8 --training.judged-frames 12 --training.minimum-rise 0.05
-        --training.starts-per-rollout 400 --training.rollout-every 2500 --training.loop.steps 7500) ;;
+        --training.starts-per-rollout 400 --training.rollout-every 2500 --training.loop.steps 12500) ;;
 *)
     echo "the world model is simulator or learned, not $world_model" >&2
     exit 2 ;;
