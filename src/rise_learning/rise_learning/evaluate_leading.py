@@ -88,9 +88,7 @@ def compare(args: Args) -> None:
         seed=args.seed,
     )
     found = gains(led, alone)
-    ways = {"led": led, "alone": alone}
-    ends = {way: {name: values.tolist() for name, values in vars(of).items()} for way, of in ways.items()}
-    result = {"args": args, "gains": found, "ends": ends}
+    result = {"args": args, "gains": found, "ends": {"led": led, "alone": alone}}
     if args.out:
         write_json(args.out, result)
     if args.json:

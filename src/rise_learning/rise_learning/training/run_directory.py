@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 from rise_learning.training import distributed
@@ -63,13 +64,15 @@ def _step_of(line: str) -> float:
 
 
 def to_plain(value: Any) -> Any:
-    """JSON-ready copy of nested dataclasses, mappings, sequences and paths; NaN becomes null, which JSON has."""
+    """JSON-ready copy of nested dataclasses, mappings, sequences, arrays and paths; NaN becomes null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return to_plain(value.tolist())
     if isinstance(value, Path):
         return str(value)
     return None if isinstance(value, float) and math.isnan(value) else value
