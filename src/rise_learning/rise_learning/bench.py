@@ -52,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[Workload], list[Measurement]]] = {
     "transformer_training": transformer_policy.transformer_training,
     "imagination": imagination.imagination,
     "imagination_cost": imagination.cost,
+    "best_of": imagination.best_of,
 }
 
 

@@ -18,12 +18,12 @@ from rise_learning import cli
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.led_episodes import Gain, gains, led_and_alone
+from rise_learning.evaluation.spread_states import spread_states
 from rise_learning.policy.checkpoint import load_warmed_up
 from rise_learning.presets import get_preset
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagined_episodes import Guidance
 from rise_learning.rl.learned_world_model import LearnedWorldModel
-from rise_learning.rl.self_improvement import offline_starts
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_robot.sim.tasks import TaskSetting
@@ -43,6 +43,7 @@ class Args:
     """Run directory with the value and dynamics that lead."""
     preset: str = "tiny"
     states: int = 64
+    """From one episode each as far as they go, errors are by episode."""
     start_frames: int = 8
     """Only the first so many frames of an episode are states to begin from; 0 takes all of them."""
     guidance: Guidance = field(default_factory=lambda: Guidance(chunks=3, judged_frames=12))
@@ -75,11 +76,12 @@ def compare(args: Args) -> None:
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
     trained, bins = load_warmed_up(args.policy, episodes.contract)
     task = TaskSetting.of(recorded_task(episodes), args.level, args.bricks)
+    starts, episode_of = spread_states(episodes, np.random.default_rng(args.seed), args.states, args.start_frames)
     led, alone = led_and_alone(
         trained.policy,
         LearnedWorldModel(args.run, episodes.contract, workers=args.threads),
         SimulatedWorldModel(episodes, task, workers=args.threads),
-        offline_starts(episodes, np.random.default_rng(args.seed), args.states, args.start_frames),
+        starts,
         args.guidance,
         explore=Explorer.of(episodes.contract, args.time_shift, args.tool_shift),
         top_bin=bins.top,
@@ -87,7 +89,7 @@ def compare(args: Args) -> None:
         judgements=args.judgements,
         seed=args.seed,
     )
-    found = gains(led, alone)
+    found = gains(led, alone, episode_of)
     result = {"args": args, "gains": found, "ends": {"led": led, "alone": alone}}
     if args.out:
         write_json(args.out, result)

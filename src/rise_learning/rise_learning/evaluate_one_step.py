@@ -18,12 +18,12 @@ from rise_learning import cli
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.one_step import one_step
+from rise_learning.evaluation.spread_states import spread_states
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.presets import get_preset
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import WorldModel
 from rise_learning.rl.learned_world_model import LearnedWorldModel
-from rise_learning.rl.self_improvement import offline_starts
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_robot.sim.tasks import TaskSetting
@@ -39,6 +39,7 @@ class Args:
     """Directories of policies, that of the one to compare with first."""
     preset: str = "tiny"
     states: int = 200
+    """From one episode each as far as they go, errors are by episode."""
     best_of: int = 8
     run: Path | None = None
     """Run directory with the value and dynamics that choose as well."""
@@ -67,8 +68,8 @@ def compare(args: Args) -> None:
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
     loaded = {str(directory): load_policy(directory, episodes.contract) for directory in args.policies}
     bins = [found.bins for found in loaded.values()]
-    if bins[0] is None or any(other is None or other.count != bins[0].count for other in bins):
-        raise ConfigError("these policies do not have the same number of advantage bins; all are asked for the top one")
+    if bins[0] is None or any(other is None or other.top != bins[0].top for other in bins):
+        raise ConfigError("these policies are not asked for the same advantage bin, the best one of each")
     task = TaskSetting.of(recorded_task(episodes), args.level, args.bricks)
     simulator = SimulatedWorldModel(episodes, task, workers=args.workers)
     judges: dict[str, WorldModel] = {"the simulator": simulator}
@@ -78,10 +79,12 @@ def compare(args: Args) -> None:
             episodes, task, learned.judge, workers=args.workers
         )
         judges["the learned world model"] = learned
+    starts, episode_of = spread_states(episodes, np.random.default_rng(args.seed), args.states)
     rows = one_step(
         {name: found.policy for name, found in loaded.items()},
         simulator,
-        offline_starts(episodes, np.random.default_rng(args.seed), args.states),
+        starts,
+        episode_of,
         judges=judges,
         best_of=args.best_of,
         explore=Explorer.of(episodes.contract, args.time_shift, args.tool_shift),

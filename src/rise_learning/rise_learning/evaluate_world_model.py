@@ -33,8 +33,7 @@ from rise_learning.evaluation.own_chunks import Candidates, own_branches, own_ca
 from rise_learning.evaluation.ranking import ranking_report
 from rise_learning.evaluation.runner import spread
 from rise_learning.evaluation.trust import trust_lines, trust_report
-from rise_learning.policy.checkpoint import load_policy
-from rise_learning.policy.interface import Policy
+from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import trained_contract
@@ -122,9 +121,9 @@ def _compare(
 
 
 @functools.cache
-def _policy(directory: Path, contract: Contract) -> Policy:
+def _trained(directory: Path, contract: Contract) -> TrainedPolicy:
     """Of a worker process."""
-    return load_policy(directory, contract).policy
+    return load_policy(directory, contract)
 
 
 @dataclass(frozen=True)
@@ -138,10 +137,10 @@ class OwnChunks:
 
     def __call__(self, seed: int) -> list[Candidates]:
         simulator, deployment = _simulator(*self.setting), DeploymentConfig()
-        policy = _policy(self.policy_directory, simulator.contract)
-        branches = own_branches(simulator, policy, deployment, seed, STATES_PER_EPISODE)
+        trained = _trained(self.policy_directory, simulator.contract)
+        branches = own_branches(simulator, trained, deployment, seed, STATES_PER_EPISODE)
         return [
-            own_candidates(simulator, policy, deployment, branch, self.candidates, self.time_shift)
+            own_candidates(simulator, trained, deployment, branch, self.candidates, self.time_shift)
             for branch in branches
         ]
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from rise_learning import cli
 from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.data.loading import episode_ids, load_bags
+from rise_learning.data.loading import load_bags, require_apart
 from rise_learning.errors import CheckpointError, DataError
 from rise_learning.evaluation.offline import complete_starts, dynamics_figures, policy_figures, value_figures
 from rise_learning.evaluation.offline_figures import offline_figure
@@ -80,10 +80,7 @@ def refuse_trained_on(configs: dict[str, dict[str, Any]], bags: tuple[Path, ...]
 def refuse_same_episodes(configs: dict[str, dict[str, Any]], held_out: EpisodeSet, size: tuple[int, int]) -> None:
     """Raises DataError where an episode lies in a training bag under another path; bags that are gone are not asked."""
     paths = sorted({Path(path) for config in configs.values() for path in config["bags"] if Path(path).exists()})
-    used = episode_ids(paths, size) if paths else set()
-    both = sorted(used & {episode.episode_id for episode in held_out.episodes})
-    if both:
-        raise DataError(f"{', '.join(both)} also lie in the bags of the training; give episodes that it has not read")
+    require_apart(paths, held_out, size)
 
 
 def make_report(args: Args) -> dict[str, Any]:

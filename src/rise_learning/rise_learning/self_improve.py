@@ -25,15 +25,18 @@ from rise_learning.policy.interface import Policy
 from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import WorldModel
+from rise_learning.rl.imagined_frames import ImaginedFrames
 from rise_learning.rl.labels import label_bins, recorded_advantages
 from rise_learning.rl.learned_world_model import LearnedWorldModel
-from rise_learning.rl.self_improvement import SelfImprovementLoop
-from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
+from rise_learning.rl.self_improvement import SelfImprovementLoop, Statistics
+from rise_learning.rl.simulated_world_model import Judge, SimulatedWorldModel, recorded_task
+from rise_learning.rl.watched import Watched
 from rise_learning.training import distributed
 from rise_learning.training.best_policy import BestPolicy, Collapsed, PeriodicEvaluation
+from rise_learning.training.fingerprint import fingerprint
 from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
-from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
+from rise_learning.training.run_directory import RunDirectory, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
 from rise_learning.training_settings import SelfImprovement
 from rise_robot.sim.tasks import TaskSetting
@@ -58,10 +61,11 @@ class Args:
     """Policy to improve; OUT/policy (warm-up) when not given."""
     seed: int = 0
     threads: int = 2
-    world_model: Literal["learned", "simulator", "simulated_frames"] = "learned"
+    world_model: Literal["learned", "simulator", "simulated_frames", "imagined_frames"] = "learned"
     """learned: dynamics and value of OUT; simulator: physics and its own progress, a perfect world model;
-    simulated_frames: physics and the value of OUT. Those two need bags of the simulator, and
-    --training.chunks-per-start 1 or imagined episodes (--training.guided-chunks)."""
+    simulated_frames: physics and the value of OUT; imagined_frames: the dynamics of OUT and the progress of physics.
+    Those three need bags of the simulator, and --training.chunks-per-start 1 or imagined episodes
+    (--training.guided-chunks)."""
     level: str | None = None
     """Of the simulated episodes, where the simulator is the world model or evaluates: the level of the bags."""
     bricks: int | None = None
@@ -87,9 +91,10 @@ def train(args: Args) -> None:
         value_of_frames(load_value(args.out / "value", episodes.contract).to(device), episodes), episodes
     )
     offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, bins))
-    world_model = build_world_model(args, episodes, device)
+    world_model = Watched(build_world_model(args, episodes, device), settings.judged_frames)
     loop = SelfImprovementLoop(policy, world_model, offline, bins, settings, args.seed)
     run = RunDirectory(args.out / "self_improved")
+    rate = episodes.contract.control_rate_hz / episodes.contract.actions_per_frame
     run.save_config(args=args, policy=policy.config, bins=bins)
 
     def save(directory: Path) -> None:
@@ -103,21 +108,24 @@ def train(args: Args) -> None:
     def before_step(step: int) -> None:
         if best is not None:
             best(step)
+        if settings.video_every and step % settings.video_every < settings.rollout_every and distributed.is_main():
+            world_model.watch()
         loop.before_step(step)
+        world_model.write(run.path / "imagined" / f"step_{step:08d}.mp4", fps=rate)
 
     trainer = Trainer(
         policy,
         loop.loss,
         dataclasses.replace(settings.loop, seed=args.seed),
         run,
-        fingerprint={"contract": episodes.contract.digest, "policy": to_plain(policy.config), "frames": len(episodes)},
+        fingerprint=fingerprint(episodes, policy.config, args),
         before_step=before_step,
         extra_state=loop.state,
     )
     loop.restore(trainer.resumed_extra)
     averaged = trainer.ema.module
     assert isinstance(averaged, Policy)
-    loop.rollout_policy = load_policy(first, episodes.contract).policy if settings.anchored else averaged
+    loop.rollout_policy = load_policy(first, episodes.contract).policy.to(device) if settings.anchored else averaged
     if settings.refit_bins:
         with distributed.main_first():
             refit_once(loop, run)
@@ -138,21 +146,22 @@ def train(args: Args) -> None:
         run.path / "statistics.json",
         {**vars(statistics), "offline_share_realised": statistics.offline_share, "bins_clipped": statistics.clipped},
     )
-    print(
-        f"self_improve: {statistics.imagined} imagined chunks, offline share {statistics.offline_share:.3f}, "
-        f"{statistics.clipped} advantages outside the bins, per bin {statistics.bins}"
-        + (f", {statistics.distrusted} not trusted" if settings.minimum_trust else "")
-        + (
-            f", {statistics.episodes_ended_well} of {statistics.episodes} imagined episodes ended well"
-            + (
-                f" ({statistics.episodes_alone} without being led, {statistics.episodes_corrected} corrected)"
-                if settings.rehearse
-                else ""
-            )
-            if settings.guided_chunks
-            else ""
-        )
-    )
+    print(f"self_improve: {told(statistics, settings)}")
+
+
+def told(statistics: Statistics, settings: SelfImprovement) -> str:
+    """What was imagined and learned from, in one line."""
+    parts = [
+        f"{statistics.imagined} imagined chunks, offline share {statistics.offline_share:.3f}",
+        f"{statistics.clipped} advantages outside the bins, per bin {statistics.bins}",
+    ]
+    if settings.minimum_trust:
+        parts.append(f"{statistics.distrusted} not trusted")
+    if settings.guided_chunks:
+        parts.append(f"{statistics.episodes_ended_well} of {statistics.episodes} imagined episodes ended well")
+    if settings.guided_chunks and settings.rehearse:
+        parts.append(f"{statistics.episodes_alone} without being led, {statistics.episodes_corrected} corrected")
+    return ", ".join(parts)
 
 
 def keep_best(best: BestPolicy, directory: Path) -> None:
@@ -170,20 +179,28 @@ def simulated_task(args: Args, episodes: EpisodeSet) -> TaskSetting:
 
 def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) -> WorldModel:
     """The world model asked for."""
-    if args.world_model == "learned":
-        steps, trust = args.training.dynamics_steps, TrustConfig() if args.training.minimum_trust else None
-        workers = args.threads if device.type == "cpu" else 1
-        return LearnedWorldModel(args.out, episodes.contract, dynamics_steps=steps, trust=trust, workers=workers).to(
-            device
-        )
-    if args.training.minimum_trust:
-        raise ConfigError("minimum_trust is for the learned world model; what the simulator does needs no trust")
-    if args.training.chunks_per_start > 1 and not args.training.guided_chunks:
+    settings, chosen = args.training, args.world_model
+    if chosen != "learned" and settings.chunks_per_start > 1 and not settings.guided_chunks:
         raise ConfigError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
-    task, judge = simulated_task(args, episodes), None
-    if args.world_model == "simulated_frames":
-        judge = LearnedWorldModel(args.out, episodes.contract).to(device).judge
-    return SimulatedWorldModel(episodes, task, judge, workers=args.threads)
+    if chosen in ("simulator", "simulated_frames") and settings.minimum_trust:
+        raise ConfigError("minimum_trust is for imagined frames; what the simulator does needs no trust")
+
+    def simulator(judge: Judge | None = None) -> SimulatedWorldModel:
+        task, judged = simulated_task(args, episodes), settings.judged_frames
+        return SimulatedWorldModel(episodes, task, judge, judged_frames=judged, workers=args.threads)
+
+    if chosen == "simulator":
+        return simulator()
+    if chosen == "simulated_frames":
+        return simulator(LearnedWorldModel(args.out, episodes.contract).to(device).judge)
+    learned = LearnedWorldModel(
+        args.out,
+        episodes.contract,
+        dynamics_steps=settings.dynamics_steps,
+        trust=TrustConfig() if settings.minimum_trust else None,
+        workers=args.threads if device.type == "cpu" else 1,
+    ).to(device)
+    return learned if chosen == "learned" else ImaginedFrames(learned, simulator())
 
 
 def refit_once(loop: SelfImprovementLoop, run: RunDirectory) -> None:

@@ -28,8 +28,9 @@ from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training import distributed
 from rise_learning.training.base import begin_with, find_base
 from rise_learning.training.dynamics_models import new_model, small_config
+from rise_learning.training.fingerprint import fingerprint
 from rise_learning.training.loop import Trainer, step_seed
-from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
+from rise_learning.training.run_directory import RunDirectory, write_json
 from rise_learning.training.world_model_io import load_value, save_trained
 from rise_learning.training_settings import DynamicsTraining
 from rise_worldmodel.batching import TaskCentricSampler
@@ -110,7 +111,7 @@ class DynamicsObjective:
         self.sampler = TaskCentricSampler(tasks, settings.loop.local_batch_size, tasks_per_batch=each, seed=args.seed)
 
     def __call__(self, step: int) -> dict[str, Tensor]:
-        g = self.complete[self.sampler.batch(distributed.draw_number(step))]
+        g = self.complete[self.sampler.batch(step, distributed.draw_part())]
         generator = torch.Generator().manual_seed(step_seed(self.seed, step))
         context, future, told = clip(self.episodes, g, self.inputs)
         consistency = None
@@ -232,19 +233,12 @@ def train(args: Args) -> None:
     run = RunDirectory(args.out / "dynamics")
     run.save_config(args=args, model=model.config, from_base=from_base, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
-    fingerprint = {
-        "contract": training.contract.digest,
-        "model": to_plain(model.config),
-        "frames": len(training),
-        "ablations": list(args.ablations),
-        "map_objects": args.map_objects,
-    }
     consistency = None
     if settings.value_weight:
         value = load_value(args.out / "value", training.contract).to(distributed.start(loop.device))
         consistency = ValueConsistency(value, settings.value_weight)
     objective = DynamicsObjective(model, inputs, training, args, consistency)
-    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
+    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint(training, model.config, args))
     averaged = trainer.run("dynamics")
     assert isinstance(averaged, MultiViewDynamics)
     if not distributed.is_main():

@@ -22,9 +22,10 @@ from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
 from rise_learning.training import distributed
+from rise_learning.training.fingerprint import fingerprint
 from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, fit_config, new_policy
-from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
+from rise_learning.training.run_directory import RunDirectory, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
 from rise_learning.training_settings import PolicyTraining
 
@@ -51,11 +52,11 @@ class Args:
         return cls(preset=name, training=get_preset(name).policy)
 
 
-def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBins, dict[str, float]]:
-    """Frames to train on with their bins, the bins, and statistics of the labels."""
+def label(args: Args, episodes: EpisodeSet, count: int) -> tuple[OfflineSamples, AdvantageBins, dict[str, float]]:
+    """Frames to train on with their bins, the `count` bins, and statistics of the labels."""
     if args.imitation:
         frames = np.flatnonzero(optimal_frames(episodes))
-        bins = AdvantageBins(-1.0, 1.0)
+        bins = AdvantageBins(-1.0, 1.0, count)
         return OfflineSamples(episodes, frames, np.full(len(frames), bins.top)), bins, {}
     model = load_value(args.out / "value", episodes.contract).to(distributed.start(args.training.loop.device))
     values = value_of_frames(model, episodes)
@@ -63,7 +64,7 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
     judged = ~optimal_frames(episodes)
     if not judged.any():
         raise DataError("warm-up needs rollouts beside demonstrations; run the policy with evaluate --record first")
-    bins = fit_bins(args.training, advantages[judged])
+    bins = fit_bins(args.training, advantages[judged], count)
     labels = label_bins(advantages, episodes, bins)
     counts = np.bincount(labels[judged], minlength=bins.count + 1)[1:]
     statistics = {
@@ -73,23 +74,20 @@ def label(args: Args, episodes: EpisodeSet) -> tuple[OfflineSamples, AdvantageBi
     return OfflineSamples.all_frames(episodes, labels), bins, statistics
 
 
-def fit_bins(settings: PolicyTraining, advantages: np.ndarray) -> AdvantageBins:
-    """Bins over the range of the preset, or fitted to the advantages (N,) of rollouts.
+def fit_bins(settings: PolicyTraining, advantages: np.ndarray, count: int) -> AdvantageBins:
+    """`count` bins over the range of the preset, or fitted to the advantages (N,) of rollouts.
 
     A scale of the advantages is the inverse scale of the range, so that bins take advantages as they are everywhere.
     """
     if settings.bin_range is None:
-        return AdvantageBins.fit(advantages)
-    low, high = settings.bin_range
-    return AdvantageBins(low / settings.advantage_scale, high / settings.advantage_scale)
+        return AdvantageBins.fit(advantages, count, experts_apart=settings.experts_apart)
+    low, high = (edge / settings.advantage_scale for edge in settings.bin_range)
+    return AdvantageBins(low, high, count, settings.experts_apart)
 
 
 def build(args: Args, samples: OfflineSamples) -> Policy:
-    """The policy of --init, or a fresh one fitted to the samples."""
-    contract = samples.episodes.contract
-    if args.init is not None:
-        return load_policy(args.init, contract).policy
-    config = fit_config(args.training.policy, contract, get_preset(args.preset).image_size)
+    """A fresh policy fitted to the samples."""
+    config = fit_config(args.training.policy, samples.episodes.contract, get_preset(args.preset).image_size)
     return new_policy(config, samples, args.seed)
 
 
@@ -99,8 +97,10 @@ def train(args: Args) -> None:
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
     if args.imitation and not any(e.kind == DEMONSTRATION for e in episodes.episodes):
         raise DataError("imitation needs demonstrations, and these bags hold none")
-    samples, bins, statistics = label(args, episodes)
-    policy = build(args, samples)
+    begun = None if args.init is None else load_policy(args.init, episodes.contract).policy
+    config = args.training.policy if begun is None else begun.config
+    samples, bins, statistics = label(args, episodes, config.bins)
+    policy = build(args, samples) if begun is None else begun
     name = "imitation" if args.imitation else "policy"
     run = RunDirectory(args.out / name)
     loop = dataclasses.replace(args.training.loop, seed=args.seed)
@@ -111,12 +111,7 @@ def train(args: Args) -> None:
         inputs, chunks = samples.batch(step_rng(args.seed, step), loop.local_batch_size, policy.config.history)
         return {"loss": policy.loss(inputs, chunks).mean()}
 
-    fingerprint = {
-        "contract": episodes.contract.digest,
-        "policy": to_plain(policy.config),
-        "samples": len(samples.frames),
-    }
-    trainer = Trainer(policy, loss, loop, run, fingerprint=fingerprint)
+    trainer = Trainer(policy, loss, loop, run, fingerprint=fingerprint(samples.episodes, policy.config, args))
     averaged = trainer.run(name)
     assert isinstance(averaged, Policy)
     if distributed.is_main():

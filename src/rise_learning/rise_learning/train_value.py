@@ -23,10 +23,11 @@ from rise_learning.evaluation.statistics import auc
 from rise_learning.model_choices import Pi05Backbone
 from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training import distributed
+from rise_learning.training.fingerprint import fingerprint
 from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import view_groups
 from rise_learning.training.published import published_directory
-from rise_learning.training.run_directory import RunDirectory, to_plain, write_json
+from rise_learning.training.run_directory import RunDirectory, write_json
 from rise_learning.training.world_model_io import save_trained, value_of_frames
 from rise_learning.training_settings import ValueTraining
 from rise_worldmodel.config import ValueConfig
@@ -198,14 +199,8 @@ def train(args: Args) -> None:
     run = RunDirectory(args.out / "value")
     run.save_config(args=args, model=model.config, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
-    fingerprint = {
-        "contract": episodes.contract.digest,
-        "model": to_plain(model.config),
-        "frames": len(training),
-        "ablations": list(args.ablations),
-    }
     objective = ValueObjective(model, training, rubric, settings, args.seed, progress=args.progress, td=args.td)
-    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint)
+    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint(training, model.config, args))
     if settings.averaged_target:
         averaged_value = trainer.ema.module
         assert isinstance(averaged_value, ValueFunction)

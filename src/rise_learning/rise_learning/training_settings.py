@@ -64,7 +64,10 @@ class PolicyTraining:
     advantage_scale: float = 1.0
     """What advantages are multiplied with before they are binned over `bin_range` (`released`: 5)."""
     bin_range: tuple[float, float] | None = None
-    """Scaled advantages that the ten bins cover (`released`: -1 to 1, 0 falls into bin 6); None fits the rollouts'."""
+    """Scaled advantages that the bins cover (`released`: -1 to 1, 0 falls into bin 6); None fits the rollouts'."""
+    experts_apart: bool = False
+    """Demonstrations and corrections have the last bin to themselves; deployment asks for the best one of rollouts, the
+    one before (beyond the paper)."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,9 @@ class SelfImprovement:
     """Only the first so many frames of an episode are states to imagine from; 0 takes all of them."""
     rollout_every: int = 4
     """Training steps between two rollout stages."""
+    video_every: int = 500
+    """Training steps between two videos OUT/self_improved/imagined/step_*.mp4: of the chunks that are imagined then the
+    best and the worst one, with their advantages. 0: none."""
     buffer_size: int = 4096
     """Newest imagined samples kept."""
     flow_steps: int = 3

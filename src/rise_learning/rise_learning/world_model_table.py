@@ -22,7 +22,7 @@ import tyro
 
 from rise_learning import cli, train_dynamics, train_value
 from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.data.loading import load_bags
+from rise_learning.data.loading import load_bags, require_apart
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.table_rows import (
     DYNAMICS_COLUMNS,
@@ -130,6 +130,7 @@ def make_table(args: Args) -> dict[str, Any]:
     fields = {item.name for item in dataclasses.fields(TableData)}
     data = TableData(**{name: value for name, value in vars(args).items() if name in fields})
     held_out = load_bags(list(args.held_out), preset.image_size)
+    require_apart([*args.bags, *args.pretrain_bags], held_out, preset.image_size)
     args.out.mkdir(parents=True, exist_ok=True)
     table: dict[str, Any] = {"settings": to_plain(args), "dynamics": {}, "value": {}}
     for name in names:

@@ -59,6 +59,11 @@ class Deployment:
             assert time.monotonic() < end, f"not within {timeout_s} s; heard {counts}"
             self.executor.spin_once(timeout_sec=0.05)
 
+    def newest(self, topic: str) -> Any:
+        """The last message, or the first one where discovery has not come to it yet."""
+        self.spin_until(lambda: self.heard[topic])
+        return self.heard[topic][-1]
+
     def take_control(self, mode: str) -> None:
         """Ask the controller for `mode`; on a busy machine authority may have been withdrawn before."""
         client = self.node.create_client(SetControl, "control/set")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from rise_learning.data.episode_set import EpisodeArrays, EpisodeSet
-from rise_learning.policy.checkpoint import save_policy
+from rise_learning.policy.checkpoint import TrainedPolicy, save_policy
 from rise_learning.policy.config import PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_robot.core.contract import Contract, config_path
@@ -82,6 +82,11 @@ def untrained_policy(contract: Contract, seed: int = 0, **changes) -> FlowPolicy
     policy, ways = FlowPolicy(config), 0.3 * np.random.default_rng(seed).standard_normal((64, 1, contract.action_dim))
     policy.basis.fit(ways * np.linspace(0, 1, contract.chunk_size)[:, None], np.zeros((64, contract.action_dim)))
     return policy.eval()
+
+
+def untrained(contract: Contract, seed: int = 0) -> TrainedPolicy:
+    """`untrained_policy` as a checkpoint would give it."""
+    return TrainedPolicy(untrained_policy(contract, seed), contract, None, "untrained")
 
 
 def save_untrained(directory: Path, version: str, seed: int = 0) -> Path:

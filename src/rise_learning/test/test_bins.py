@@ -27,6 +27,15 @@ def test_values_outside_are_clipped_and_counted():
     assert bins.clipped(advantages) == 2
 
 
+def test_experts_apart_leave_advantages_the_bins_below_theirs():
+    """Deployment asks for the best bin of advantages, not for the one that only experts are in."""
+    bins = AdvantageBins(0.0, 1.0, 5, experts_apart=True)
+    assert bins(np.array([-1.0, 0.3, 0.6, 2.0])).tolist() == [1, 2, 3, 4]
+    assert (bins.top, bins.experts) == (4, 5)
+    with pytest.raises(ConfigError, match="at least 2 bins of advantages"):
+        AdvantageBins(0.0, 1.0, 2, experts_apart=True)
+
+
 def test_nan_is_refused():
     with pytest.raises(ValueError, match="1 of 2 advantages are not finite"):
         AdvantageBins(0.0, 1.0)(np.array([0.5, np.nan]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from synthetic import untrained_policy
+from synthetic import untrained, untrained_policy
 
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent, sample_once
 from rise_learning.evaluation.choice import ImaginedChoice, SimulatedChoice
@@ -37,7 +37,7 @@ class Writes:
 
 def test_the_chosen_chunk_is_played_and_the_judge_sees_the_context(robot: SimulatedRobot) -> None:
     judge, config = Writes(), DeploymentConfig(candidates=4, latency_steps=2, replan_steps=10)
-    agent = PolicyAgent(robot, untrained_policy(TINY), config, np.random.default_rng(0), ImaginedChoice(judge))
+    agent = PolicyAgent(robot, untrained(TINY), config, np.random.default_rng(0), ImaginedChoice(judge))
     robot.reset(3)
     agent.reset()
     played = []
@@ -57,7 +57,7 @@ def test_candidates_but_the_first_can_come_early_or_late(robot: SimulatedRobot) 
     shown = []
     for time_shift in (0.0, 4.0):
         judge, config = Writes(), DeploymentConfig(candidates=4, time_shift=time_shift)
-        agent = PolicyAgent(robot, untrained_policy(TINY), config, np.random.default_rng(0), ImaginedChoice(judge))
+        agent = PolicyAgent(robot, untrained(TINY), config, np.random.default_rng(0), ImaginedChoice(judge))
         robot.reset(3)
         agent.reset()
         agent.action()
@@ -69,7 +69,7 @@ def test_candidates_but_the_first_can_come_early_or_late(robot: SimulatedRobot) 
 def test_what_is_played_can_be_explored_without_anybody_choosing(robot: SimulatedRobot) -> None:
     played = []
     for config in (DeploymentConfig(), DeploymentConfig(time_shift=4.0), DeploymentConfig(tool_shift=0.05)):
-        agent = PolicyAgent(robot, untrained_policy(TINY), config, np.random.default_rng(1))
+        agent = PolicyAgent(robot, untrained(TINY), config, np.random.default_rng(1))
         robot.reset(3)
         agent.reset()
         played.append([agent.action() for _ in range(10)])

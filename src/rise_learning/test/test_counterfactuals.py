@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import untrained_policy
+from synthetic import untrained
 
 from rise_learning.data.loading import load_bags
 from rise_learning.evaluation.agent import DeploymentConfig
@@ -137,12 +137,12 @@ def test_report_of_a_perfect_and_a_reversed_imagination() -> None:
 
 def test_own_chunks_start_where_the_policy_is(simulator: CounterfactualSimulator) -> None:
     """An untrained policy gets nowhere: every brick that was on the belt is still there, whichever chunk is chosen."""
-    policy = untrained_policy(TINY)
-    (branch,) = own_branches(simulator, policy, DeploymentConfig(), SEEDS[0], 1)
-    again = own_branches(simulator, policy, DeploymentConfig(), SEEDS[0], 1)[0]
+    trained = untrained(TINY)
+    (branch,) = own_branches(simulator, trained, DeploymentConfig(), SEEDS[0], 1)
+    again = own_branches(simulator, trained, DeploymentConfig(), SEEDS[0], 1)[0]
     assert np.array_equal(branch.context, again.context) and branch.step == again.step
-    found = own_candidates(simulator, policy, DeploymentConfig(), branch, 3, 0.0)
-    shifted = own_candidates(simulator, policy, DeploymentConfig(), branch, 3, 4.0)
+    found = own_candidates(simulator, trained, DeploymentConfig(), branch, 3, 0.0)
+    shifted = own_candidates(simulator, trained, DeploymentConfig(), branch, 3, 4.0)
     assert found.frames.shape == (3, 25, 3, *SIZE, 3) and (found.good == 0).all()
     assert np.array_equal(found.chunks[:, 0], shifted.chunks[:, 0]) and (found.chunks != shifted.chunks).any()
 

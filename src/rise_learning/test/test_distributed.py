@@ -19,7 +19,6 @@ from synthetic import small_policy_config
 from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.training import distributed
 from rise_learning.training.policy_training import new_policy
-from rise_worldmodel.batching import TaskCentricSampler
 
 PARAMETERS = list(new_policy(small_policy_config(SAMPLES.episodes.contract), SAMPLES, 0).named_parameters())
 
@@ -128,7 +127,7 @@ def test_every_process_imagines_its_own_and_finds_it_again(pair: Path) -> None:
 
 def test_draws_are_unique_over_steps_micro_batches_and_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [distributed.draw_number(step) for step in range(3)] == [0, 1, 2]
-    seen = []
+    seen, parts = [], []
     monkeypatch.setenv("WORLD_SIZE", "3")
     for rank in range(3):
         monkeypatch.setenv("RANK", str(rank))
@@ -136,9 +135,8 @@ def test_draws_are_unique_over_steps_micro_batches_and_processes(monkeypatch: py
             for number in range(2):
                 with distributed.micro_batch(number, 2):
                     seen.append(distributed.draw_number(step))
-    assert sorted(seen) == list(range(24))
-    sampler = TaskCentricSampler(["a"] * 50 + ["b"] * 50, 4, seed=1)
-    assert not np.array_equal(sampler.batch(seen[0]), sampler.batch(seen[1]))
+                    parts.append(distributed.draw_part())
+    assert sorted(seen) == list(range(24)) and sorted(parts) == sorted(list(range(6)) * 4)
 
 
 def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

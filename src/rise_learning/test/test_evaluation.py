@@ -14,7 +14,8 @@ from rise_learning.errors import ConfigError
 from rise_learning.evaluate import Args, evaluate
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.results import EpisodeResult, sentence, summarize
-from rise_learning.policy.checkpoint import save_policy
+from rise_learning.evaluation.runner import _worker
+from rise_learning.policy.checkpoint import TrainedPolicy, save_policy
 from rise_learning.policy.config import PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_robot.bag.check import check_bag
@@ -24,6 +25,7 @@ from rise_robot.core.errors import BagError, SimulationError
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.episode import run_episode
 from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.tasks import TaskSetting
 
 TINY = Contract.load(config_path("contract_tiny.yaml"))
 SHORT = BrickSortingConfig(bricks=1, time_limit=2.0)
@@ -42,11 +44,23 @@ def test_recording_does_not_change_what_the_policy_does(replan_steps: int) -> No
     commands = []
     for render in (False, True):
         deployment = DeploymentConfig(replan_steps=replan_steps, flow_steps=2)
-        agent = PolicyAgent(robot, policy, deployment, np.random.default_rng(3))
+        agent = PolicyAgent(robot, TrainedPolicy(policy, TINY, None, "small"), deployment, np.random.default_rng(3))
         commands.append(run_episode(robot, agent, seed=5, render=render).commands)
     robot.close()
     assert len(commands[0]) == 60
     assert np.array_equal(*commands)
+
+
+def test_a_policy_that_was_written_anew_is_the_one_that_is_evaluated(tmp_path: Path) -> None:
+    """As in self_improve --threads 1 --evaluation.every: its candidates go to one directory, one after the other."""
+    versions = []
+    for version in ("first", "second"):
+        save_policy(tmp_path, small_policy(), TINY, None, version)
+        trained, robot = _worker(tmp_path, TaskSetting("brick_sorting", SHORT))
+        versions.append(trained.version)
+        assert _worker(tmp_path, TaskSetting("brick_sorting", SHORT))[1] is robot, "loaded once"
+    robot.close()
+    assert versions == ["first", "second"]
 
 
 def test_recorded_episodes_are_the_evaluated_ones(tmp_path: Path) -> None:

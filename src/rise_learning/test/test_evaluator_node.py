@@ -132,7 +132,7 @@ def test_action_loads_the_run_asked_for_and_can_be_cancelled(robot: Deployment, 
     save_untrained(tmp_path / "two" / "imitation", "second", seed=1)
     client, feedback = ActionClient(robot.node, Evaluate, "evaluate"), []
     robot.spin_until(client.server_is_ready)
-    goal = Evaluate.Goal(run=str(tmp_path / "two"), policy="imitation", episodes=50, seed=3)
+    goal = Evaluate.Goal(run=str(tmp_path / "two"), policy="imitation", episodes=50, seed=3, advantage_bin=4)
     sent = client.send_goal_async(goal, feedback_callback=feedback.append)
     robot.spin_until(sent.done)
     assert sent.result().accepted
@@ -141,7 +141,8 @@ def test_action_loads_the_run_asked_for_and_can_be_cancelled(robot: Deployment, 
     assert not refused.result().accepted, "one evaluation at a time"
     # an episode may be over before this node is discovered
     robot.spin_until(lambda: feedback and robot.heard["policy/status"])
-    assert {status.policy_version for status in robot.heard["policy/status"][-3:]} == {"second"}
+    newest = robot.heard["policy/status"][-3:]
+    assert {(status.policy_version, status.advantage_bin) for status in newest} == {("second", 4)}
     assert feedback[0].feedback.episode == 1 and feedback[0].feedback.eta_s > 0
     robot.spin_until(sent.result().cancel_goal_async().done)
     answer = sent.result().get_result_async()
@@ -151,4 +152,5 @@ def test_action_loads_the_run_asked_for_and_can_be_cancelled(robot: Deployment, 
     assert json.loads(Path(result.report).read_text())["episodes"] == result.episodes
     os.killpg(robot.evaluator.pid, signal.SIGINT)  # type: ignore[attr-defined]
     assert robot.evaluator.wait(timeout=20) == 0  # type: ignore[attr-defined]
-    assert robot.end()[0] == 0
+    code, printed = robot.end()
+    assert code == 0, printed

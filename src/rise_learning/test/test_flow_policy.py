@@ -7,10 +7,11 @@ import pytest
 import torch
 from synthetic import make_set, small_policy_config
 
-from rise_learning.errors import CheckpointError
+from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.policy.action_basis import ActionBasis
 from rise_learning.policy.checkpoint import load_policy, save_policy
 from rise_learning.policy.flow_policy import PolicyInput
+from rise_learning.policy.location import best_bin
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
 from rise_robot.core.errors import ContractMismatchError
@@ -97,6 +98,24 @@ def test_saved_policy_comes_back_and_says_the_same(tmp_path):
     loaded = load_policy(tmp_path, EPISODES.contract)
     assert loaded.version == "run/policy@7" and loaded.bins == AdvantageBins(-0.1, 0.3)
     assert torch.equal(policy.sample(inputs, noise(3)), loaded.policy.sample(inputs, noise(3)))
+
+
+def test_deployment_asks_for_the_best_bin_and_for_none_that_there_is_not(tmp_path):
+    save_policy(tmp_path, make_policy(), EPISODES.contract, AdvantageBins(0.0, 1.0, experts_apart=True), "run/policy@7")
+    trained = load_policy(tmp_path, EPISODES.contract)
+    assert [trained.bin_asked(wanted) for wanted in (None, 0, 10)] == [9, 0, 10]
+    assert best_bin(tmp_path) == 9
+    with pytest.raises(ConfigError, match="bin 11 was asked for; run/policy@7 has 1 to 10, and 0 for none"):
+        trained.bin_asked(11)
+
+
+@pytest.mark.parametrize("file, content", [("model.safetensors", b"cut"), ("model.json", b"{"), ("model.json", b"{}")])
+def test_a_broken_checkpoint_is_an_error_that_names_it(tmp_path, file, content):
+    """As after a full disk; a node that could not name it would wait for ever."""
+    save_policy(tmp_path, make_policy(), EPISODES.contract, None, "v")
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"the policy in {tmp_path} cannot be read"):
+        load_policy(tmp_path)
 
 
 def test_a_policy_of_another_contract_is_refused_by_name(tmp_path):

@@ -7,9 +7,11 @@ its way to the prompt. Here an advantage of the middle bin must arrive as that b
 import dataclasses
 
 import numpy as np
+import pytest
 import torch
 from synthetic import make_set, small_policy_config
 
+from rise_learning.errors import ConfigError
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.prompt import build_prompt
 from rise_learning.rl.bins import AdvantageBins
@@ -54,6 +56,15 @@ def make_loop(offline_share=0.0):
         loop=LoopConfig(batch_size=20), offline_share=offline_share, starts_per_rollout=6, chunks_per_start=2
     )
     return SelfImprovementLoop(policy, JudgeAlike(), samples, BINS, settings, seed=0), policy
+
+
+@pytest.mark.parametrize("history", [(-9, 0), (0, 1)])
+def test_a_policy_that_looks_further_back_than_imagination_goes_is_refused(history):
+    """Indices would wrap to other frames, later ones among them."""
+    loop, policy = make_loop()
+    policy.config = dataclasses.replace(policy.config, history=history)
+    with pytest.raises(ConfigError, match="cannot be imagined"):
+        SelfImprovementLoop(policy, JudgeAlike(), loop.offline, BINS, loop.settings, seed=0)
 
 
 def test_rollout_asks_for_the_top_bin():

@@ -28,3 +28,5 @@ def test_demonstrations_and_corrections_get_the_top_bin_and_rollouts_their_own()
     assert labels[rollout].tolist() == [1] * 6 + [10] * 6
     assert (labels[episodes.first_frame[4] :] == 1).all()
     assert optimal_frames(episodes).sum() == 3 * 12 + 6
+    apart = label_bins(np.full(len(episodes), 1.0), episodes, AdvantageBins(-1.0, 1.0, experts_apart=True))
+    assert apart[rollout].tolist() == [9] * 6 + [10] * 6

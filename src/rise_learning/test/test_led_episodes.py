@@ -63,7 +63,7 @@ def test_what_was_picked_among_equals_seems_better_until_it_is_imagined_anew() -
         explore=AS_PROPOSED, top_bin=10, flow_steps=1, judgements=2, seed=0,
     )  # fmt: skip
     assert led.true == pytest.approx(state[:, 0].numpy()) and alone.true == pytest.approx(led.true)
-    chosen, anew = gains(led, alone)
+    chosen, anew = gains(led, alone, np.arange(STATES))
     assert chosen.imagined[0] > 0.2, "the best of twelve errors"
     assert anew.imagined == pytest.approx((0.0, 0.0), abs=1e-6), "both ways in the same noise"
     assert chosen.true == anew.true == pytest.approx((0.0, 0.0), abs=1e-6)
@@ -72,7 +72,7 @@ def test_what_was_picked_among_equals_seems_better_until_it_is_imagined_anew() -
 def test_the_best_quarter_is_that_of_the_judge_and_its_gain_is_the_true_one() -> None:
     nothing, true = np.zeros(8), np.array([0.4, -0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.6])
     led = Ends(chosen=np.array([9.0, 8.0, 1, 1, 1, 1, 1, 0]), anew=true + 1, true=true)
-    chosen, anew = gains(led, Ends(nothing, nothing, nothing))
+    chosen, anew = gains(led, Ends(nothing, nothing, nothing), np.arange(8))
     assert (chosen.best[0], chosen.better, chosen.worse) == (pytest.approx(0.1), 1, 1)
     assert (anew.best[0], anew.better, anew.worse) == (pytest.approx(0.5), 2, 0)
     assert anew.correlation == pytest.approx(1.0) and chosen.correlation < 0.5

@@ -53,7 +53,16 @@ def rows(**policies: Any) -> list[Any]:
     starts = Starts(torch.zeros(STATES, 4, 1, 2, 2, 3, dtype=torch.uint8), state, ["go"] * STATES)
     truth = WorthItsFirstCommand()
     judges = {"it": truth, "its opposite": WorthItsFirstCommand(-1.0)}
-    return one_step(policies, truth, starts, judges=judges, best_of=8, top_bin=10, seed=0)  # type: ignore[arg-type]
+    return one_step(
+        policies,
+        truth,
+        starts,
+        np.arange(STATES),
+        judges=judges,
+        best_of=8,
+        top_bin=10,
+        seed=0,  # type: ignore[arg-type]
+    )
 
 
 def test_differences_are_paired_so_that_states_do_not_blur_them() -> None:
@@ -80,5 +89,5 @@ def test_policies_of_other_bins_are_not_compared(tmp_path: Path, monkeypatch: py
     for name, count in (("ten", 10), ("five", 5)):
         save_policy(tmp_path / name, untrained_policy(contract), contract, AdvantageBins(-1.0, 1.0, count), name)
     monkeypatch.setattr(evaluate_one_step, "load_bags", lambda *_: make_set(contract))
-    with pytest.raises(ConfigError, match="same number of advantage bins"):
+    with pytest.raises(ConfigError, match="not asked for the same advantage bin"):
         evaluate_one_step.compare(evaluate_one_step.Args((tmp_path,), (tmp_path / "ten", tmp_path / "five")))

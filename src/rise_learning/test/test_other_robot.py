@@ -58,12 +58,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         bags, run = root / "bags/train", root / "run"
         train_value.train(few(train_value.Args.from_preset("tiny"), bags, run))
         train_dynamics.train(few(train_dynamics.Args.from_preset("tiny"), bags, run))
-        policy = few(train_policy.Args.from_preset("tiny"), bags, run)
+        policy = train_policy.Args.from_preset("tiny")
+        five = dataclasses.replace(policy.training.policy, bins=5)
+        policy = few(policy, bags, run, policy=five, experts_apart=True)
         train_policy.train(dataclasses.replace(policy, imitation=True))
         train_policy.train(policy)
         self_improve.train(few(self_improve.Args.from_preset("tiny"), bags, run, starts_per_rollout=4))
         offline_report.make_report(offline_report.Args(run=run, bags=(root / "bags/val",), chunks=4, threads=1))
     return run, root / "bags"
+
+
+def test_labels_are_those_that_the_policy_can_be_asked_for(trained: tuple[Path, Path]) -> None:
+    """Of five bins experts have the last one to themselves where rollouts are judged, and no label is beyond."""
+    run, _ = trained
+    found = [load_policy(run / stage, DROID) for stage in ("imitation", "policy", "self_improved")]
+    assert [policy.policy.config.bins for policy in found] == [5, 5, 5]
+    assert [policy.bin_asked(None) for policy in found] == [5, 4, 4]
+    counts = json.loads((run / "policy/labels.json").read_text())
+    assert "bin_6" not in counts and counts["bin_5"] == 0 < counts["bin_4"]
 
 
 def test_every_model_takes_its_sizes_from_the_contract(trained: tuple[Path, Path]) -> None:

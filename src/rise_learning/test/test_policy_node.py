@@ -66,11 +66,11 @@ def test_live_frames_equal_bag_frames(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_checkpoint_of_another_contract_is_refused(checkpoint: Path) -> None:
     other = Contract.load(config_path("contract.yaml"))
     with pytest.raises(ContractMismatchError, match="agilex_piper_bimanual_tiny.*agilex_piper_bimanual|agilex_piper"):
-        LivePolicy(checkpoint, other, advantage_bin=10, flow_steps=2, guidance=1.0, seed=0)
+        LivePolicy(checkpoint, other, flow_steps=2, guidance=1.0, seed=0)
 
 
 def test_an_answer_that_is_not_finite_is_an_error_and_no_chunk(checkpoint: Path) -> None:
-    policy = LivePolicy(checkpoint, TINY, advantage_bin=10, flow_steps=2, guidance=1.0, seed=0)
+    policy = LivePolicy(checkpoint, TINY, flow_steps=2, guidance=1.0, seed=0)
     frames = {camera.name: np.zeros((2, camera.height, camera.width, 3), np.uint8) for camera in TINY.cameras}
     seen = Observation(0, np.full(TINY.action_dim, np.nan, np.float32), frames)
     with pytest.raises(PolicyError, match="untrained: .* not finite"):
@@ -92,13 +92,13 @@ def deployment(checkpoint: Path) -> Iterator[Deployment]:
 
 
 def test_chunks_answer_observations_and_are_executed(deployment: Deployment) -> None:
-    chunk = deployment.heard["policy/action_chunk"][-1]
+    chunk = deployment.newest("policy/action_chunk")
     assert tuple(chunk.joint_names) == TINY.joint_names and len(chunk.positions) == 50 * TINY.action_dim
     assert (chunk.policy_version, chunk.advantage_bin) == ("untrained", 10)
     deployment.take_control("policy")
-    deployment.spin_until(lambda: deployment.heard["control/status"][-1].mode == "policy")
-    deployment.spin_until(lambda: deployment.heard["policy/status"][-1].state == "running")
-    status = deployment.heard["policy/status"][-1]
+    deployment.spin_until(lambda: deployment.newest("control/status").mode == "policy")
+    deployment.spin_until(lambda: deployment.newest("policy/status").state == "running")
+    status = deployment.newest("policy/status")
     assert status.inferences >= 3 and 0 < status.latency_s < 1.0
     stamps = [m.header.stamp.sec + m.header.stamp.nanosec * 1e-9 for m in deployment.heard["policy/action_chunk"]]
     assert np.median(np.diff(stamps)) >= 0.33, "every ten control periods, unless an episode begins"
@@ -126,4 +126,5 @@ def test_policy_that_falls_silent_is_held_then_stopped(deployment: Deployment) -
 
 
 def test_ctrl_c_ends_all_with_code_0(deployment: Deployment) -> None:
-    assert deployment.end()[0] == 0
+    code, printed = deployment.end()
+    assert code == 0, printed

@@ -77,11 +77,11 @@ def test_progress_is_regressed_on_every_success() -> None:
 
 
 def test_no_advantage_is_bin_six_of_ten() -> None:
-    bins = fit_bins(RELEASED.policy, np.array([-3.0, 3.0]))
+    bins = fit_bins(RELEASED.policy, np.array([-3.0, 3.0]), 10)
     advantages = np.array([-1.0, -0.2, -0.161, -0.001, 0.0, 0.039, 0.041, 0.159, 0.161, 0.2, 1.0])
     assert bins(advantages).tolist() == [1, 1, 1, 5, 6, 6, 7, 9, 10, 10, 10]
     assert bins.clipped(advantages) == 2
-    fitted = fit_bins(PolicyTraining(), np.linspace(-3, 3, 1000))
+    fitted = fit_bins(PolicyTraining(), np.linspace(-3, 3, 1000), 10)
     assert fitted.low == pytest.approx(-2.88, abs=0.01)
     with pytest.raises(ConfigError, match="empty"):
-        fit_bins(dataclasses.replace(PolicyTraining(), bin_range=(1.0, 1.0)), np.zeros(2))
+        fit_bins(dataclasses.replace(PolicyTraining(), bin_range=(1.0, 1.0)), np.zeros(2), 10)

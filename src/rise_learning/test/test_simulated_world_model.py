@@ -13,7 +13,8 @@ from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import DataError
 from rise_learning.rl import simulated_world_model
-from rise_learning.rl.imagination import Imagined, Starts
+from rise_learning.rl.imagination import Imagined, Starts, Travelled
+from rise_learning.rl.imagined_frames import ImaginedFrames
 from rise_learning.rl.self_improvement import offline_starts
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
 from rise_robot import collect
@@ -53,6 +54,20 @@ def frames_gone_by(now: torch.Tensor, frames: torch.Tensor, instructions: list[s
     return Imagined(frames, (frames.float().mean((2, 3, 4, 5)) - now.float().mean((1, 2, 3, 4))[:, None]).numpy())
 
 
+class Grey:
+    """Imagines one shade of grey, and that all is well."""
+
+    SHADE = 77
+
+    def imagine(self, starts: Starts, chunks: torch.Tensor, seed: int) -> Imagined:
+        frames = torch.full((len(chunks), TINY.frames_per_chunk, 3, 48, 64, 3), self.SHADE, dtype=torch.uint8)
+        return Imagined(frames, np.ones((len(chunks), TINY.frames_per_chunk), np.float32))
+
+    def advance(self, starts: Starts, commands: torch.Tensor, frames: torch.Tensor) -> Travelled:
+        states = commands[:, TINY.actions_per_frame - 1 :: TINY.actions_per_frame]
+        return Travelled(frames[:, : states.shape[1]], states)
+
+
 def test_the_recorded_chunk_brings_the_recorded_frames(episodes: EpisodeSet) -> None:
     g = np.array([20, 20, len(episodes) - 40])
     model = SimulatedWorldModel(episodes, ONE, frames_gone_by, workers=1)
@@ -61,6 +76,35 @@ def test_the_recorded_chunk_brings_the_recorded_frames(episodes: EpisodeSet) -> 
     recorded = episodes.frames[episodes.future_index(g, TINY.frames_per_chunk)]
     assert np.abs(found.frames.numpy().astype(int) - recorded).mean() < 0.3  # commands are kept as float32
     assert found.rise == pytest.approx(frames_gone_by(starts.context[:, -1], found.frames, []).rise)
+
+
+def test_the_judge_is_shown_the_last_frames_where_only_those_count(episodes: EpisodeSet) -> None:
+    """As it would see them among all: another part of the chunk would be another advantage."""
+    g = np.array([20, 20])
+    starts, chunks = starts_at(episodes, g), torch.from_numpy(episodes.chunk(g))
+    every, last = (
+        SimulatedWorldModel(episodes, ONE, frames_gone_by, judged_frames=judged, workers=1).imagine(starts, chunks, 0)
+        for judged in (0, 4)
+    )
+    assert last.frames.shape[1] == 4
+    assert np.array_equal(last.frames, every.frames[:, -4:]) and np.array_equal(last.rise, every.rise[:, -4:])
+
+
+def test_imagined_frames_are_judged_by_where_physics_is(episodes: EpisodeSet) -> None:
+    """After commands too: what is seen was imagined, what is judged really follows them."""
+    model = ImaginedFrames(Grey(), SimulatedWorldModel(episodes, ONE, workers=1))  # type: ignore[arg-type]
+    g = episodes.first_frame + 20
+    starts, chunks = starts_at(episodes, g), torch.from_numpy(episodes.chunk(g))
+    found = model.imagine(starts, chunks, 0)
+    true = SimulatedWorldModel(episodes, ONE, workers=1).imagine(starts, chunks, 0)
+    assert np.array_equal(found.rise, true.rise) and np.array_equal(found.value_now, true.value_now)
+    assert (found.frames == Grey.SHADE).all()
+    commands = chunks[:, :10]
+    travelled = model.advance(starts, commands, found.frames)
+    assert travelled.frames.shape[1] == 10 // TINY.actions_per_frame and (travelled.frames == Grey.SHADE).all()
+    later = dataclasses.replace(starts, played=commands)
+    reached = model.imagine(later, torch.from_numpy(episodes.chunk(g + 5)), 0).value_now
+    assert reached == pytest.approx(found.value_now + found.rise[:, 10 // TINY.actions_per_frame - 1], abs=1e-3)
 
 
 def test_progress_tells_going_on_from_standing_still(episodes: EpisodeSet) -> None:

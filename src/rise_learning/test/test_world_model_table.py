@@ -11,7 +11,7 @@ from synthetic import SIZE
 from test_ablations import EPISODES
 
 from rise_learning import train_dynamics, train_value, world_model_table
-from rise_learning.errors import ConfigError
+from rise_learning.errors import ConfigError, DataError
 from rise_learning.evaluation.table_rows import TableData, as_table, chosen_rows, plan_row
 from rise_learning.model_choices import PatchModel
 from rise_learning.presets import get_preset
@@ -67,6 +67,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for command in (train_dynamics, train_value, world_model_table):
         monkeypatch.setattr(command, "load_bags", lambda paths, size: EPISODES)
         monkeypatch.setattr(command, "get_preset", lambda name: preset)
+    monkeypatch.setattr(world_model_table, "require_apart", lambda *_: None)
 
 
 def test_a_table_is_trained_measured_and_kept(small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +88,18 @@ def test_a_table_is_trained_measured_and_kept(small: None, tmp_path: Path, capsy
     assert "$ python" not in shown and "genie_envisioner" in shown and "value_no_td" in shown
     with pytest.raises(ConfigError, match="now asked for is"):
         world_model_table.make_table(dataclasses.replace(args, rows=rows[1:], chunks=2))
+
+
+def test_nothing_is_trained_where_held_out_episodes_are_among_the_bags(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shared(paths: list[Path], *_: object) -> None:
+        raise DataError(f"of {len(paths)} bags")
+
+    monkeypatch.setattr(world_model_table, "require_apart", shared)
+    with pytest.raises(DataError, match="of 3 bags"):
+        world_model_table.make_table(world_model_table.Args(BAGS, BAGS, tmp_path / "out", MANY))
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_interrupted_row_continues(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,7 +244,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="demonstration keeps successes only, dagger episodes in which an expert took over from one that failed",
     )
     add("--agent", default="expert", choices=AGENTS, help="the scripted expert, or smooth random motion (a rollout)")
-    add("--level", help="difficulty: easy, default or hard; not given: one brick, and default for the other tasks")
+    add("--level", help="difficulty: easy, default, hard, steady (docs/tasks.md); not given: one brick, else default")
     add("--bricks", type=int, nargs="+", help="number of bricks, or lowest and highest, instead of the level's")
     add("--noise", type=float, nargs=2, default=[0.0, 0.0], metavar=("LOW", "HIGH"),
         help="standard deviation of noise on executed commands, rad, drawn per episode")  # fmt: skip

@@ -30,7 +30,7 @@ POLICY = (RUN, *COMMON)
 EVALUATE = (
     RUN,
     Argument("episodes", "20", "Episodes."),
-    Argument("seed", "1000000", "Seed of the first episode; the next ones count up."),
+    Argument("seed", str(node_table.EVALUATION_SEED), "Seed of the first episode; the next ones count up."),
     *COMMON,
 )
 

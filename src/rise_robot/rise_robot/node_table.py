@@ -25,6 +25,10 @@ def _option(default: Any, description: str, choices: tuple[str, ...] = ()) -> An
     return field(default=default, metadata={"help": description, "choices": choices})
 
 
+EVALUATION_SEED = 1_000_000
+"""Of the first scene to evaluate on: those of demonstrations count up from 0."""
+
+
 @dataclass(frozen=True)
 class BringupOptions:
     """The options of bringup; they are the launch arguments as well (`--bricks 2`, `bricks:=2`)."""
@@ -70,7 +74,11 @@ class BringupOptions:
     )
     record: str = _option("", "Directory of rosbag2 sessions to record into; empty: no recorder.")
     episodes: int = _option(-1, "Episodes until everything ends; -1: for ever; 0: only those asked for by service.")
-    seed: int = _option(0, "Seed of the first episode; the next ones count up.")
+    seed: int = _option(
+        -1,
+        "Seed of the first episode; the next ones count up. -1: 1,000,000 to evaluate, so that no scene is one of the "
+        "demonstrations, and 0 otherwise.",
+    )
     bricks: int = _option(0, "Bricks to sort in an episode; 0: as the level says.")
     real_time: bool = _option(True, "Bound to the wall clock; else as fast as it can, on /clock.")
     namespace: str = _option("", "Namespace of all nodes.")
@@ -116,6 +124,11 @@ class BringupOptions:
         return {name: source for name, _, source in pairs}
 
     @property
+    def first_seed(self) -> int:
+        """Of the episodes, as asked for or by what they are for."""
+        return self.seed if self.seed >= 0 else EVALUATION_SEED if self.evaluate else 0
+
+    @property
     def commanding(self) -> str:
         """expert, policy or none."""
         if self.commander != "auto":
@@ -159,7 +172,7 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     if options.imagination:
         nodes.append(imagination(options.imagination, common))
     if options.evaluate:
-        nodes.append(evaluator(options.policy, options.episodes, options.seed, common))
+        nodes.append(evaluator(options.policy, options.episodes, options.first_seed, common))
     if simulated:
         nodes.append(_simulated_robot(options))
     nodes = [_managed(node) for node in nodes]
@@ -280,7 +293,7 @@ def _simulated_robot(options: BringupOptions) -> NodeSpec:
         "commander": options.commanding,
         "episodes": options.episodes if by_itself else 0,
         "kind": "demonstration" if options.commanding == "expert" else "rollout",
-        "seed": options.seed,
+        "seed": options.first_seed,
         "wait_for_recorder": bool(options.record),
     }
     return NodeSpec("rise_robot", "simulated_robot", parameters)

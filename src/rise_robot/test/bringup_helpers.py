@@ -119,6 +119,11 @@ class Listener:
             )
             self.executor.spin_once(timeout_sec=0.05)
 
+    def newest(self, topic: str) -> Any:
+        """The last message, or the first one where discovery has not come to it yet."""
+        self.spin_until(lambda: self.heard[topic])
+        return self.heard[topic][-1]
+
     def call(self, service: type, name: str, **fields: Any) -> Any:
         client = self.node.create_client(service, name)
         assert client.wait_for_service(timeout_sec=10.0)

@@ -61,10 +61,10 @@ def _diagnosed(listener: Listener, node: str) -> list[int]:
 
 def test_messages_are_those_of_the_contract(robot: tuple[Bringup, Listener]) -> None:
     _, listener = robot
-    assert Contract.from_yaml(listener.heard["contract"][-1].data) == CONTRACT
+    assert Contract.from_yaml(listener.newest("contract").data) == CONTRACT
     for topic in ("joint_states", "joint_command"):
         assert tuple(listener.heard[topic][-1].name) == CONTRACT.joint_names
-    picture = listener.heard["camera/top/image_raw"][-1]
+    picture = listener.newest("camera/top/image_raw")
     assert (picture.height, picture.width, picture.encoding) == (96, 128, "rgb8")
     assert picture.header.frame_id == "top_optical_frame"
     pictures = {stamp_of(message) for message in listener.heard["camera/top/image_raw"]}
@@ -74,8 +74,8 @@ def test_messages_are_those_of_the_contract(robot: tuple[Bringup, Listener]) -> 
 
 def test_episode_runs_and_a_second_one_is_refused(robot: tuple[Bringup, Listener]) -> None:
     _, listener = robot
-    listener.spin_until(lambda: listener.heard["episode/status"][-1].state in ("started", "running"))
-    status = listener.heard["episode/status"][-1]
+    listener.spin_until(lambda: listener.newest("episode/status").state in ("started", "running"))
+    status = listener.newest("episode/status")
     assert (status.task, status.kind) == ("brick_sorting", "demonstration") and status.instruction
     answer = listener.call(StartEpisode, "episode/start", kind="rollout", seed=1)
     if answer.success:  # the first one had just ended
@@ -86,7 +86,7 @@ def test_episode_runs_and_a_second_one_is_refused(robot: tuple[Bringup, Listener
 def test_emergency_stop_latches_and_the_robot_stays(robot: tuple[Bringup, Listener]) -> None:
     _, listener = robot
     assert listener.call(SetControl, "control/set", mode="estop", reason="test").success
-    listener.spin_until(lambda: listener.heard["control/status"][-1].mode == "estop")
+    listener.spin_until(lambda: listener.newest("control/status").mode == "estop")
     listener.spin(0.5)
     positions = [message.position for message in listener.heard["joint_command"][-3:]]
     assert positions[0] == positions[1] == positions[2]
@@ -98,13 +98,13 @@ def test_emergency_stop_latches_and_the_robot_stays(robot: tuple[Bringup, Listen
 
 def test_episode_is_ended_and_started_by_service(robot: tuple[Bringup, Listener]) -> None:
     _, listener = robot
-    running = listener.heard["episode/status"][-1]
+    running = listener.newest("episode/status")
     if running.state in ("started", "running"):
         assert listener.call(EndEpisode, "episode/end", outcome="failure").outcome == "failure"
     answer = listener.call(StartEpisode, "episode/start", kind="demonstration", seed=41)
     assert answer.success, answer.message
-    listener.spin_until(lambda: listener.heard["episode/status"][-1].episode_id == answer.episode_id)
-    assert listener.heard["episode/status"][-1].seed == 41
+    listener.spin_until(lambda: listener.newest("episode/status").episode_id == answer.episode_id)
+    assert listener.newest("episode/status").seed == 41
 
 
 def test_ctrl_c_ends_all_with_code_0(robot: tuple[Bringup, Listener]) -> None:
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_all_with_code_0(robot: tuple[Bringup, Listener]) -> None:
     assert time.monotonic() - begin < 10
     wait_until_gone(list(children.values()))
     listener.spin(0.3)
-    assert listener.heard["control/status"][-1].mode == "hold"
+    assert listener.newest("control/status").mode == "hold"
     assert "Traceback" not in "".join(bringup.printed)
 
 
@@ -133,14 +133,14 @@ def test_after_a_controlled_stop_the_next_episode_has_its_expert_and_a_person_is
         os.kill(robot, signal.SIGCONT)
         listener.call(EndEpisode, "episode/end", outcome="failure")
         bringup.wait_for("demo: the next episode")
-        listener.spin_until(lambda: listener.heard["episode/status"][-1].seed == 1)
+        listener.spin_until(lambda: listener.newest("episode/status").seed == 1)
         assert listener.call(SetControl, "control/set", mode="hold").success
         listener.call(EndEpisode, "episode/end", outcome="failure")
-        listener.spin_until(lambda: listener.heard["control/status"][-1].mode == "hold")
+        listener.spin_until(lambda: listener.newest("control/status").mode == "hold")
         listener.spin(3.0)  # a pause is 1 s
-        assert listener.heard["episode/status"][-1].state == "ended"
+        assert listener.newest("episode/status").state == "ended"
         assert listener.call(SetControl, "control/set", mode="demo").success
-        listener.spin_until(lambda: listener.heard["episode/status"][-1].seed == 2)
+        listener.spin_until(lambda: listener.newest("episode/status").seed == 2)
     finally:
         listener.close()
         bringup.end(signal.SIGKILL)

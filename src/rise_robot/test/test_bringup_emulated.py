@@ -115,7 +115,7 @@ def test_bad_commands_are_refused_and_counted(robot: tuple[Bringup, Listener]) -
     publisher = listener.node.create_publisher(JointState, "joint_setpoint", qos.offered_command(200.0))
     listener.spin_until(lambda: publisher.get_subscription_count() > 0)
     listener.spin(0.5)
-    here = np.array(listener.heard["joint_states"][-1].position)
+    here = np.array(listener.newest("joint_states").position)
 
     def send(positions: np.ndarray, names: list[str] | None = None) -> None:
         now = listener.node.get_clock().now().nanoseconds
@@ -133,7 +133,7 @@ def test_bad_commands_are_refused_and_counted(robot: tuple[Bringup, Listener]) -
         return {"not_finite", "malformed"} <= refused and bool({"jump", "out_of_limits"} & refused)
 
     listener.spin_until(counted, 60.0)
-    np.testing.assert_allclose(listener.heard["joint_states"][-1].position, here, atol=0.01)
+    np.testing.assert_allclose(listener.newest("joint_states").position, here, atol=0.01)
     listener.node.destroy_publisher(publisher)
 
 
@@ -145,10 +145,10 @@ def test_arms_hold_when_the_controller_hangs_and_go_on_with_it(robot: tuple[Brin
     os.kill(controller, signal.SIGSTOP)
     try:
         wait_for_driver(listener, lambda level, message, _: level == 1 and "no command: the arms hold" in message)
-        target = np.array(listener.heard["joint_states"][-1].position)
+        target = np.array(listener.newest("joint_states").position)
         listener.heard["joint_states"].clear()
         listener.spin_until(lambda: len(listener.heard["joint_states"]) > 50)
-        np.testing.assert_allclose(listener.heard["joint_states"][-1].position, target, atol=1e-3)
+        np.testing.assert_allclose(listener.newest("joint_states").position, target, atol=1e-3)
     finally:
         os.kill(controller, signal.SIGCONT)
     wait_for_driver(listener, lambda level, message, _: level == 0)
@@ -161,19 +161,37 @@ def test_an_arm_that_falls_silent_is_an_error_until_the_driver_is_activated_anew
     emulated = "rise_robot.emulated_piper"
     run(listener, emulated, "--arms", "left", "--fault", "silence", domain=bringup.domain)
     wait_for_driver(listener, lambda level, message, _: level == 2 and "left: no " in message)
-    listener.spin_until(lambda: listener.heard["control/status"][-1].mode == "estop")
-    assert "control/emergency_stop" in listener.heard["control/status"][-1].reason, "nobody commands a broken robot"
+    listener.spin_until(lambda: listener.newest("control/status").mode == "estop")
+    assert "control/emergency_stop" in listener.newest("control/status").reason, "nobody commands a broken robot"
     listener.heard["joint_states"].clear()
     listener.spin(0.5)
     assert not listener.heard["joint_states"], "half a robot is no feedback"
     run(listener, emulated, "--arms", "left", "--fault", "clear", domain=bringup.domain)
     listener.spin_until(lambda: listener.heard["joint_states"])
     wait_for_driver(listener, lambda level, message, values: level == 2 and int(values["refused/fault"]) > 0)
+    start_anew(listener)
+    assert listener.call(SetControl, "control/set", mode="hold", reset_estop=True).success
+    wait_for_driver(listener, lambda level, message, values: level == 0)
+
+
+def test_the_emergency_stop_ends_parking_and_forbids_it(robot: tuple[Bringup, Listener]) -> None:
+    """The controller does not command then; the driver itself has to hear it."""
+    _, listener = robot
+    assert listener.call(Trigger, "piper_driver/park").success
+    assert listener.call(Trigger, "control/emergency_stop").success
+    wait_for_driver(listener, lambda level, message, _: level == 2 and "emergency stop" in message)
+    start_anew(listener)
+    refused = listener.call(Trigger, "piper_driver/park")
+    assert not refused.success and "an emergency stop is latched" in refused.message
+    assert listener.call(SetControl, "control/set", mode="hold", reset_estop=True).success
+    wait_for_driver(listener, lambda level, message, values: level == 0)
+
+
+def start_anew(listener: Listener) -> None:
+    """Take the driver down and up again."""
     for name in ("DEACTIVATE", "CLEANUP", "CONFIGURE", "ACTIVATE"):
         transition = Transition(id=getattr(Transition, f"TRANSITION_{name}"))
         assert listener.call(ChangeState, "piper_driver/change_state", transition=transition).success, name
-    assert listener.call(SetControl, "control/set", mode="hold", reset_estop=True).success
-    wait_for_driver(listener, lambda level, message, values: level == 0)
 
 
 def test_parking_switches_the_motors_off(robot: tuple[Bringup, Listener]) -> None:
@@ -215,12 +233,13 @@ def test_nodes_that_are_interrupted_at_once_bring_the_arms_to_rest_together() ->
             [sys.executable, "-m", "rise_robot.nodes.motion_check", *words], env=environment, stdout=subprocess.DEVNULL
         )
         listener.spin_until(lambda: len(listener.heard["joint_command"]) > 1 and pace() > 0.15, 60.0)
+        listener.newest("joint_states")
         nodes = bringup.children()
         for name in ("piper_driver", "trajectory_controller"):
             os.kill(nodes[name], signal.SIGINT)
         listener.spin_until(lambda: bringup.process.poll() is not None, 60.0)
         listener.spin(0.5)
-        end, reached = (np.array(listener.heard[topic][-1].position) for topic in ("joint_command", "joint_states"))
+        end, reached = (np.array(listener.newest(topic).position) for topic in ("joint_command", "joint_states"))
         np.testing.assert_allclose(reached, end, atol=0.006)
     finally:
         if mover is not None:

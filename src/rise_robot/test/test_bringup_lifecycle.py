@@ -30,8 +30,10 @@ def test_arms_that_are_not_there_end_the_bringup_by_name_and_nothing_is_activate
     assert ": activate" not in printed and "Traceback" not in printed
 
 
-def test_the_controller_commands_only_while_it_is_active_and_begins_anew() -> None:
-    bringup = Bringup("--commander", "none")
+@pytest.mark.parametrize("commander", ["none", "expert"])
+def test_the_controller_commands_only_while_it_is_active_and_begins_anew(commander: str) -> None:
+    """Whoever had control at the start does not get it back by itself."""
+    bringup = Bringup("--commander", commander)
     listener = Listener(bringup.domain)
 
     def change(name: str) -> bool:
@@ -54,7 +56,7 @@ def test_the_controller_commands_only_while_it_is_active_and_begins_anew() -> No
         assert change("ACTIVATE")
         listener.heard["control/status"].clear()
         listener.spin_until(lambda: listener.heard["joint_command"] and listener.heard["control/status"])
-        assert listener.heard["control/status"][-1].mode == "hold", "nobody commands as before"
+        assert listener.newest("control/status").mode == "hold", "nobody commands as before"
     finally:
         listener.close()
         assert bringup.end() == 0

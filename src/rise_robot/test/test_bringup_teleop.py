@@ -60,11 +60,11 @@ def test_keys_of_the_terminal_take_over_and_the_arms_follow_the_leaders(cell: tu
         """Asks again: the controller takes authority away when a starved machine leaves it without targets."""
         os.write(keyboard, b"t")
         listener.spin(1.0)
-        return bool(listener.heard["control/status"][-1].mode == "demo")
+        return bool(listener.newest("control/status").mode == "demo")
 
     listener.spin_until(commands, 90.0)
-    leaders = np.array(listener.heard["leader/joint_states"][-1].position)
-    np.testing.assert_allclose(listener.heard["joint_states"][-1].position, leaders, atol=0.02)
+    leaders = np.array(listener.newest("leader/joint_states").position)
+    np.testing.assert_allclose(listener.newest("joint_states").position, leaders, atol=0.02)
 
 
 def test_ctrl_c_ends_all_with_code_0(cell: tuple[Bringup, Listener, int]) -> None:

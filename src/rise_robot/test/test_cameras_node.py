@@ -15,6 +15,7 @@ pytest.importorskip("rclpy")
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from test_camera_sources import COLOURS, save_folder
 from threaded_node import ThreadedNode, init
@@ -115,6 +116,15 @@ def test_a_node_without_a_source_says_so_and_ends() -> None:
             CamerasNode().run(threading.Event())
     finally:
         rclpy.shutdown()
+
+
+def test_cameras_that_were_deactivated_deliver_when_they_are_activated_again(tmp_path: Path) -> None:
+    with watching(top=str(save_folder(tmp_path / "top"))) as watcher:
+        watcher.until(lambda: watcher.heard[TOP.info_topic])
+        for transition in ("deactivate", "activate"):
+            assert watcher.cameras._transition(transition) is TransitionCallbackReturn.SUCCESS
+        before = len(watcher.heard[TOP.info_topic])
+        watcher.until(lambda: len(watcher.heard[TOP.info_topic]) > before + 3)
 
 
 def encoded(encoding: str, padding: int) -> tuple[Image, np.ndarray]:

@@ -48,6 +48,20 @@ def test_trajectory_is_a_straight_line_and_its_end_is_held() -> None:
     np.testing.assert_allclose(bench.command, end, atol=1e-9)
 
 
+@pytest.mark.parametrize("ahead_s", [CONTRACT.chunk_max_age_s + 0.05, 60.0, 1.7e9])
+def test_a_trajectory_of_a_clock_that_is_ahead_is_refused(ahead_s: float) -> None:
+    """It would be begun too late, sampled up to there, or not fit into memory."""
+    bench = Bench(Mode.DEMO)
+    bench.tick(1)
+    trajectory = make_trajectory(
+        CONTRACT, stamp_ns=bench.now + round(ahead_s * 1e9), joint_names=CONTRACT.joint_names, times_s=[0.1],
+        positions=[HOME],
+    )  # fmt: skip
+    with pytest.raises(ChunkRefusedError, match="clocks apart") as refused:
+        bench.controller.feed_trajectory(trajectory, bench.now)
+    assert refused.value.reason == "future"
+
+
 @pytest.mark.parametrize("times", [[], [0.2, 0.1], [-0.1], [np.nan], [1e4]])
 def test_malformed_trajectories_are_refused(times: list[float]) -> None:
     with pytest.raises(CommandError):

@@ -183,6 +183,19 @@ def test_an_evaluator_asks_for_the_episodes_itself() -> None:
     assert nodes[-2].parameters["episodes"] == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "seed"),
+    [
+        (BringupOptions(policy="runs/demo", episodes=5, evaluate=True), 1_000_000),
+        (BringupOptions(policy="runs/demo", episodes=5, evaluate=True, seed=0), 0),
+        (BringupOptions(), 0),
+    ],
+)
+def test_scenes_to_evaluate_on_are_none_of_the_demonstrations(options: BringupOptions, seed: int) -> None:
+    nodes = [node for node in bringup_nodes(options) if "seed" in node.parameters and node.executable != "policy"]
+    assert {node.parameters["seed"] for node in nodes} == {seed}
+
+
 def test_no_episodes_start_by_themselves_without_anybody_who_commands_them() -> None:
     assert bringup_nodes(BringupOptions(commander="none"))[-2].parameters["episodes"] == 0
 

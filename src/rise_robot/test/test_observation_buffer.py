@@ -51,6 +51,14 @@ def test_is_the_latest_at_or_before(stamps: list[int], now: int) -> None:
         np.testing.assert_array_equal(seen.frames[camera], [decode_jpeg(FILES[i]) for i in expected])
 
 
+def test_a_picture_that_cannot_be_decoded_is_refused_by_camera() -> None:
+    """As any other fault of a stream: who asks waits for the next one."""
+    buffer = filled(list(range(0, 300, 10)), [0, 66, 132])
+    buffer.add_frame(CONTRACT.camera_names[1], 198 * MS, FILES[0][:60])
+    with pytest.raises(ObservationError, match=CONTRACT.camera_names[1]):
+        buffer.observation(200 * MS)
+
+
 def test_a_missing_or_stale_stream_is_refused_by_name() -> None:
     frames = list(range(0, 1000, 66))
     buffer = ObservationBuffer(CONTRACT)

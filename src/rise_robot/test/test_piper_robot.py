@@ -273,6 +273,20 @@ def test_parking_is_slow_and_ends_without_power_at_rest(world: World) -> None:
     assert np.abs(joints(world)).max() < 0.03 and not any(arm.enabled.any() for arm in world.emulated)
 
 
+def test_a_stop_ends_parking_where_the_arms_are(world: World) -> None:
+    world.activate()
+    raise_arms(world)
+    world.robot.park()
+    world.run(0.5)
+    world.robot.hold("emergency stop")
+    assert world.robot.state is State.FAULT and world.robot.faults == 1
+    world.run(0.3)
+    here = joints(world)
+    world.run(1.0)
+    assert np.abs(joints(world) - here).max() < 0.005 and np.abs(here).max() > 0.1, "on the way, and staying there"
+    assert all(arm.enabled.all() for arm in world.emulated)
+
+
 def test_parking_gives_up_when_a_joint_is_blocked(world: World) -> None:
     world.activate()
     raise_arms(world)

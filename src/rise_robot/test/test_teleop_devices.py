@@ -52,6 +52,12 @@ def test_repetitions_and_unknown_codes_are_left_out() -> None:
     assert parse(event(KEY, 17, 2) + event(KEY, 0x2FF, 1) + event(2, 0, 5), {}) == []
 
 
+def test_events_that_the_kernel_dropped_are_an_error() -> None:
+    """A release may be among them; the arm would go on moving."""
+    with pytest.raises(TeleoperationError, match="dropped"):
+        parse(event(KEY, 17, 1) + event(0, 3, 0), {})
+
+
 def test_a_pipe_is_a_device_and_events_may_arrive_in_pieces(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pad")
     device = EvdevDevice(tmp_path / "pad")

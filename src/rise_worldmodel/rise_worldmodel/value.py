@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,8 @@ class ValueFunction(nn.Module, ABC):
 
     config: Any
     """With `views`, `height` and `width` of its frames, and `auxiliary_dim`."""
+    frames_at_once: ClassVar[int] = 256
+    """Frames whose values are computed together outside of training, which bounds the memory."""
 
     @abstractmethod
     def encode_text(self, instructions: Tensor | Sequence[str] | None) -> Tensor | None:

@@ -44,6 +44,24 @@ def with_value_curve(
     return np.concatenate([picture, strip])
 
 
+def future_pictures(frames: Tensor, values: np.ndarray, now: float, *, height: int = 144) -> list[np.ndarray]:
+    """F images (H, W, 3) uint8 of imagined (F, V, h, w, 3) frames: views side by side above the curve of V up to there.
+
+    Args:
+        values, now: see `with_value_curve`.
+        height: pixels that a view is enlarged to at least.
+    """
+    shown = side_by_side([frames], scale=-(-height // frames.shape[2]))
+    return [with_value_curve(picture, values, now, i) for i, picture in enumerate(shown)]
+
+
+def with_caption(picture: np.ndarray, text: str, *, height: int = 20) -> np.ndarray:
+    """(height + H, W, 3) uint8: a line of text above a picture (H, W, 3) uint8."""
+    strip = np.full((height, picture.shape[1], 3), 255, np.uint8)
+    cv2.putText(strip, text, (4, height - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.concatenate([strip, picture])
+
+
 def write_video(path: str | Path, frames: np.ndarray, *, fps: float) -> Path:
     """Write (F, H, W, 3) uint8 to .mp4 (H.264, sides padded to even) or .gif, by the path's suffix."""
     path = Path(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -86,7 +87,7 @@ class CompositionalWorldModel:
             steps: Euler steps of the dynamics.
             value_stride: V is evaluated on every n-th imagined frame, the last one included.
             micro_batch: chunks that are computed together.
-            bfloat16: arithmetic of the networks; None for "where this CPU has instructions for it".
+            bfloat16: arithmetic of the networks; None for "where their device has instructions for it".
             trust: what is asked of every imagination to tell how far it may be trusted; None: nothing.
         """
         ours = (dynamics.config.views, dynamics.config.height, dynamics.config.width)
@@ -96,7 +97,12 @@ class CompositionalWorldModel:
         self.dynamics = dynamics.eval().requires_grad_(False)
         self.value = value.eval().requires_grad_(False)
         self.steps, self.value_stride, self.micro_batch, self.trust = steps, value_stride, micro_batch, trust
-        self.bfloat16 = has_bfloat16(dynamics.device) if bfloat16 is None else bfloat16
+        self._bfloat16 = bfloat16
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether the networks compute in it, where they are now."""
+        return has_bfloat16(self.dynamics.device) if self._bfloat16 is None else self._bfloat16
 
     @torch.inference_mode()
     def imagine(
@@ -183,8 +189,10 @@ class CompositionalWorldModel:
 
     def _value(self, frames: Tensor, words: Tensor | None) -> Tensor:
         batch, count = frames.shape[:2]
-        each = None if words is None else words.repeat_interleave(count, dim=0)
-        return self.value(frames.flatten(0, 1), each).value.view(batch, count)
+        size = self.value.frames_at_once
+        each = itertools.repeat(None) if words is None else words.repeat_interleave(count, dim=0).split(size)
+        values = [self.value(*given).value for given in zip(frames.flatten(0, 1).split(size), each, strict=False)]
+        return torch.cat(values).view(batch, count)
 
     def _portions(self, count: int) -> Iterator[slice]:
         for start in range(0, count, self.micro_batch):

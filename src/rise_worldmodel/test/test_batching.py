@@ -26,6 +26,15 @@ def test_batches_repeat_after_a_restart_and_differ_by_step_and_seed() -> None:
     assert not np.array_equal(first.batch(5), other.batch(5))
 
 
+def test_processes_share_the_tasks_of_a_batch_and_draw_their_own_samples() -> None:
+    """Each with tasks of its own would make a batch of everything again: 16 tasks on 8 GPUs."""
+    tasks = [f"task {number % 20}" for number in range(4000)]
+    sampler = TaskCentricSampler(tasks, 8, seed=1)
+    parts = [sampler.batch(5, part) for part in range(8)]
+    assert len(np.unique(np.asarray(tasks)[np.concatenate(parts)])) == 2
+    assert len(np.unique(np.concatenate(parts))) > 48, "each draws others"
+
+
 def test_without_task_centric_batching_all_samples_are_alike() -> None:
     sampler = TaskCentricSampler(TASKS, 50, tasks_per_batch=0)
     drawn = np.concatenate([sampler.batch(step) for step in range(100)])

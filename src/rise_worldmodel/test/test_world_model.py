@@ -41,6 +41,28 @@ def test_advantage_is_eq_2_of_the_values_of_its_own_frames(world: CompositionalW
     torch.testing.assert_close(result.advantage, advantage(values, now), atol=1e-5, rtol=1e-4)
 
 
+def test_values_are_computed_in_portions_that_bound_the_memory(
+    world: CompositionalWorldModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, _, _, words = _start(5)
+    at_once = world.values_of(context, words)
+    sizes: list[int] = []
+    hook = world.value.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    monkeypatch.setattr(type(world.value), "frames_at_once", 3)
+    in_portions = world.values_of(context, words)
+    hook.remove()
+    torch.testing.assert_close(in_portions, at_once, atol=1e-5, rtol=1e-4)
+    assert max(sizes) == 3 and sum(sizes) == context.shape[0] * context.shape[1]
+
+
+def test_bfloat16_follows_the_networks_to_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rise_worldmodel.world_model.has_bfloat16", lambda device: device.type == "meta")
+    model = CompositionalWorldModel(MultiViewDynamics(small_dynamics()), ValueModel(VALUE))
+    assert not model.bfloat16
+    model.dynamics.to("meta")
+    assert model.bfloat16
+
+
 def test_a_sample_depends_on_its_seed_and_not_on_its_batch(world: CompositionalWorldModel) -> None:
     context, state, chunks, words = _start(5)
     together = world.imagine(context, state, chunks, words, seeds=[4, 5, 6, 7, 8])

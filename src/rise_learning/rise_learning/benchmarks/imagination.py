@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 import numpy as np
 import torch
 
 from rise_learning.benchmarks.measure import Measurement, race
+from rise_learning.benchmarks.models import latencies, new_tiny_policy, offline_samples
 from rise_learning.benchmarks.workload import Workload
+from rise_learning.evaluation.agent import DeploymentConfig, sample_once
 from rise_learning.train_dynamics import clip, complete_chunks, new_dynamics
 from rise_worldmodel.config import tiny_dynamics, tiny_value
 from rise_worldmodel.dynamics import MultiViewDynamics
@@ -18,6 +21,8 @@ from rise_worldmodel.world_model import CompositionalWorldModel
 
 CHUNKS = 16
 """Chunks imagined in one batch."""
+CANDIDATES = 8
+"""Chunks among which the world model chooses at run time."""
 PAPER_STEPS = 50
 """Euler steps of the dynamics in the paper (Table IX)."""
 BATCHES, STEPS, VIEWS = (4, 16), (4, 10), (2, 3)
@@ -85,6 +90,25 @@ def imagination(workload: Workload) -> list[Measurement]:
         *rows,
         Measurement(seconds, "CPU s", mine, f"plain diffusion loop, {PAPER_STEPS} steps", theirs, "lower", len(plain)),
     ]
+
+
+def best_of(workload: Workload) -> list[Measurement]:
+    """One observation to one chunk where the world model chooses among CANDIDATES (`--deployment.candidates`)."""
+    bench, config = ImaginationBench(workload), DeploymentConfig()
+    offered, rng = offline_samples(workload), np.random.default_rng(0)
+    policy = new_tiny_policy(workload, offered).eval()
+    (alone, _), (several, _) = (offered.batch(rng, count, policy.config.history) for count in (1, CANDIDATES))
+
+    def choose() -> None:
+        sample_once(policy, several, rng, config)
+        bench.imagine(CANDIDATES, bench.model.steps)
+
+    ours, theirs = race(
+        choose, lambda: sample_once(policy, alone, rng, config), rounds=30, budget_s=15.0, clock=time.perf_counter
+    )
+    return latencies(
+        f"latency, the best of {CANDIDATES} in imagination", ours, theirs, alternative="one chunk, unchosen"
+    )
 
 
 def cost(workload: Workload) -> list[Measurement]:

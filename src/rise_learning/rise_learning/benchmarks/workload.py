@@ -16,8 +16,7 @@ from rise_learning import train_policy
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
-from rise_learning.policy.checkpoint import load_policy
-from rise_learning.policy.interface import Policy
+from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
 from rise_learning.presets import PRESETS
 from rise_learning.rl.imagination import Starts
 from rise_robot.bag.episode import Episode
@@ -83,14 +82,14 @@ class Workload:
         return load_bags([self.bag], self.preset.image_size, workers=1)
 
     @cached_property
-    def policy(self) -> Policy:
+    def policy(self) -> TrainedPolicy:
         """An imitation policy, trained for the purpose."""
         demonstrations = self.directory / "many_demonstrations"
         collect(CollectConfig(episodes=POLICY_DEMONSTRATIONS), self.contract, demonstrations, progress=False)
         training = replace(self.preset.policy, loop=replace(self.preset.policy.loop, steps=POLICY_STEPS))
         run = self.directory / "run"
         train_policy.train(train_policy.Args((demonstrations,), run, imitation=True, threads=1, training=training))
-        return load_policy(run / "imitation", self.contract).policy.eval()
+        return load_policy(run / "imitation", self.contract)
 
     def answered(self, replan_steps: int, latency_steps: int) -> list[np.ndarray]:
         """Of every episode that `policy` drives, the (N, K, A) chunks that it answers, one every `replan_steps`."""

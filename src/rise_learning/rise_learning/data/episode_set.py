@@ -1,4 +1,4 @@
-"""Episodes on the contract's two grids: control steps (30 Hz) and frames (15 Hz), concatenated for fast gathering."""
+"""Episodes on the contract's two grids: control steps (30 Hz) and frames (15 Hz), addressed as one sequence."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rise_learning.data.frame_store import FrameStore
 from rise_learning.errors import DataError
 from rise_robot.core.contract import Contract
 
@@ -51,7 +52,7 @@ class EpisodeSet:
         if not episodes:
             raise DataError("no episode found; record or collect some first (python -m rise_robot.collect --help)")
         self.contract = contract
-        self.frames = np.concatenate([episode.frames for episode in episodes])
+        self.frames = FrameStore([episode.frames for episode in episodes])
         self.state = np.concatenate([episode.state for episode in episodes])
         self.action = np.concatenate([episode.action for episode in episodes])
         self.clean_action = np.concatenate([episode.clean_action for episode in episodes])
@@ -66,17 +67,14 @@ class EpisodeSet:
         self.step_of = first_step[self.episode_of] + within * contract.actions_per_frame
         self._last_step = first_step + step_counts - 1
         self.episodes = [
-            self._view(episode, slice(f, f + frames), slice(s, s + steps))
-            for episode, f, frames, s, steps in zip(
-                episodes, self.first_frame, frame_counts, first_step, step_counts, strict=True
-            )
+            self._view(episode, slice(first, first + steps))
+            for episode, first, steps in zip(episodes, first_step, step_counts, strict=True)
         ]
 
-    def _view(self, episode: EpisodeArrays, frames: slice, steps: slice) -> EpisodeArrays:
-        """`episode` with its arrays as views of the concatenated ones: everything is held in memory once."""
+    def _view(self, episode: EpisodeArrays, steps: slice) -> EpisodeArrays:
+        """`episode` with its joints as views of the concatenated ones: everything is held in memory once."""
         return replace(
             episode,
-            frames=self.frames[frames],
             state=self.state[steps],
             action=self.action[steps],
             clean_action=self.clean_action[steps],

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from rise_learning.data.loading import policy_frames
+from rise_learning.policy.checkpoint import TrainedPolicy
 from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Starts
@@ -29,8 +30,8 @@ class DeploymentConfig:
     """Control steps from an observation to the arrival of its chunk (66 ms at 30 Hz)."""
     blend_steps: int = 0
     """Control steps after which a new chunk has replaced the plan; 0: at the end of their overlap (Sec. X-B)."""
-    advantage_bin: int = 10
-    """Bin asked for; deployment asks for the top one."""
+    advantage_bin: int | None = None
+    """Bin asked for, 0 for none; not given: the best one."""
     flow_steps: int = 5
     guidance: float = 1.0
     """Classifier-free guidance on the bin; 1 is off."""
@@ -68,16 +69,18 @@ class PolicyAgent:
     def __init__(
         self,
         robot: SimulatedRobot,
-        policy: Policy,
+        trained: TrainedPolicy,
         config: DeploymentConfig,
         rng: np.random.Generator,
         choose: Chooser | None = None,
     ) -> None:
-        self.robot, self.policy, self.config, self.rng, self.choose = robot, policy, config, rng, choose
+        """Raises ConfigError where the policy has no such advantage bin."""
+        self.robot, self.policy, self.config, self.rng, self.choose = robot, trained.policy, config, rng, choose
+        self._bin = trained.bin_asked(config.advantage_bin)
         self._explore = Explorer.of(robot.contract, config.time_shift, config.tool_shift)
         self._ensembler = ChunkEnsembler(robot.contract.action_dim, config.blend_steps)
         stride = robot.contract.actions_per_frame
-        self._history = [offset * stride for offset in policy.config.history]
+        self._history = [offset * stride for offset in self.policy.config.history]
         context = range(1 - robot.contract.context_frames, 1) if choose else ()
         self._context = [offset * stride for offset in context]
         self.reset()
@@ -129,7 +132,7 @@ class PolicyAgent:
             history.repeat(count, 1, 1, 1, 1, 1),
             state.repeat(count, 1),
             [self.robot.instruction] * count,
-            torch.full((count,), self.config.advantage_bin),
+            torch.full((count,), self._bin),
         )
         chunks = sample_once(self.policy, inputs, self.rng, self.config)
         own = 1 if self.choose else 0

@@ -39,7 +39,7 @@ class Gain:
     """Led minus alone over S episodes, as one judge sees it and as it is.
 
     Attributes:
-        imagined, true: mean of V and of progress, each with its standard error.
+        imagined, true: mean of V and of progress, each with its standard error by episode.
         correlation: of the two.
         best: true gain of the `BEST_SHARE` of the episodes that the judge likes best, with its standard error.
         better, worse: how many of these truly end by more than `EVEN` higher, or lower.
@@ -93,23 +93,24 @@ def led_and_alone(
     return found[0], found[1]
 
 
-def gains(led: Ends, alone: Ends) -> list[Gain]:
-    """What each way to judge says of leading."""
+def gains(led: Ends, alone: Ends, episode_of: np.ndarray) -> list[Gain]:
+    """What each way to judge says of leading from states of recorded episodes (S,)."""
     true = led.true - alone.true
     judged = {"as it was chosen": led.chosen - alone.chosen, "imagined anew": led.anew - alone.anew}
-    return [_gain(judge, imagined, true) for judge, imagined in judged.items()]
+    return [_gain(judge, imagined, true, episode_of) for judge, imagined in judged.items()]
 
 
-def _gain(judge: str, imagined: np.ndarray, true: np.ndarray) -> Gain:
-    best = true[np.argsort(-imagined, kind="stable")[: max(2, round(BEST_SHARE * len(true)))]]
+def _gain(judge: str, imagined: np.ndarray, true: np.ndarray, episode_of: np.ndarray) -> Gain:
+    liked = np.argsort(-imagined, kind="stable")[: max(2, round(BEST_SHARE * len(true)))]
+    best = true[liked]
     varies = imagined.std() > 0 and true.std() > 0
     return Gain(
         judge,
         len(true),
-        mean_and_error(imagined),
-        mean_and_error(true),
+        mean_and_error(imagined, episode_of),
+        mean_and_error(true, episode_of),
         float(np.corrcoef(imagined, true)[0, 1]) if varies else 0.0,
-        mean_and_error(best),
+        mean_and_error(best, episode_of[liked]),
         int((best > EVEN).sum()),
         int((best < -EVEN).sum()),
     )

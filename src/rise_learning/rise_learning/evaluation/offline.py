@@ -175,8 +175,7 @@ def _by_failure(rows: list[dict[str, Any]], episodes: EpisodeSet) -> dict[str, d
 
 def sampled_chunks(trained: TrainedPolicy, episodes: EpisodeSet, g: np.ndarray, *, seed: int) -> np.ndarray:
     """(B, K, A) one chunk of the policy from each frame g, asked for its top bin as in deployment; rad and m."""
-    policy, texts = trained.policy, episodes.instructions
-    top = trained.bins.top if trained.bins is not None else policy.config.bins
+    policy, texts, top = trained.policy, episodes.instructions, trained.bin_asked(None)
     noise = np.random.default_rng(seed).standard_normal((len(g), policy.config.basis_size)).astype(np.float32)
     chunks = []
     for rows in np.array_split(np.arange(len(g)), -(-len(g) // 64)):

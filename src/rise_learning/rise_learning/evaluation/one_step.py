@@ -31,11 +31,13 @@ AT_ONCE = 96
 @dataclass(frozen=True)
 class Row:
     """One contestant over S states; differences are paired, state by state, with those of the first contestant.
+    Standard errors are by episode.
 
     Attributes:
         progress: mean progress that a chunk has made at its end, and its standard error.
         difference: mean of what it makes more than the first contestant, and its standard error.
-        lost: states from which a chunk ends with less progress than it began with; wilson95: interval of their share.
+        lost: states from which a chunk ends with less progress than it began with.
+        wilson95: interval of their share, as if the states were independent.
         pairs: of a judge that chooses: how often it prefers the better one of the policy's own chunk and another one
             whose true progress differs (`paired_rate`).
     """
@@ -53,6 +55,7 @@ def one_step(
     policies: Mapping[str, Policy],
     world_model: WorldModel,
     starts: Starts,
+    episode_of: np.ndarray,
     *,
     judges: Mapping[str, WorldModel],
     best_of: int,
@@ -65,6 +68,7 @@ def one_step(
     """One chunk of every policy from each of the starts, and who chooses among `best_of` chunks of the first policy.
 
     Args:
+        episode_of: (S,) of each start.
         judges: who chooses, by name; all choose among the same chunks, the first being the policy's own one above.
         explore: varies the other chunks.
         judged_frames: last frames of a chunk by which judges choose, 0 for all (Eq. 2).
@@ -77,7 +81,7 @@ def one_step(
         _, own[name] = propose(policy.eval(), starts, rng, advantage_bin=top_bin, flow_steps=5)
         rises.append((name, world_model.imagine(starts, own[name], seed).judged(1)))
     first, of_first = rises[0]
-    rows = [_row(name, rise, of_first) for name, rise in rises]
+    rows = [_row(name, rise, of_first, episode_of) for name, rise in rises]
 
     rng, many = np.random.default_rng(seed), starts.repeat(best_of)
     _, chunks = propose(policies[first].eval(), many, rng, advantage_bin=top_bin, flow_steps=5)
@@ -96,7 +100,7 @@ def one_step(
             (f"needed correction of {best_of}", needed_correction(judged, by_state, tolerance)),
         ):
             rise = np.take_along_axis(true, chosen[:, None], 1)[:, 0]
-            rows.append(_row(f"{what} by {name}", rise, of_first, pairs))
+            rows.append(_row(f"{what} by {name}", rise, of_first, episode_of, pairs))
     return rows
 
 
@@ -108,7 +112,8 @@ def _pairs(judged: np.ndarray, true: np.ndarray) -> Report:
     return paired_rate(np.where(first_is_better, prefers_first, 1.0 - prefers_first), differs)
 
 
-def _row(name: str, rise: np.ndarray, first: np.ndarray, pairs: Report | None = None) -> Row:
+def _row(name: str, rise: np.ndarray, first: np.ndarray, episode_of: np.ndarray, pairs: Report | None = None) -> Row:
+    made, more = (mean_and_error(each, episode_of) for each in (rise, rise - first))
     lost = int((rise < -LOST).sum())
     interval = wilson_interval(lost, len(rise))
-    return Row(name, len(rise), mean_and_error(rise), mean_and_error(rise - first), lost, interval, pairs)
+    return Row(name, len(rise), made, more, lost, interval, pairs)

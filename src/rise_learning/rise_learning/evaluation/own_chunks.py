@@ -13,7 +13,7 @@ import torch
 
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.counterfactuals import Branch, CounterfactualSimulator
-from rise_learning.policy.interface import Policy
+from rise_learning.policy.checkpoint import TrainedPolicy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Starts, propose
 
@@ -38,11 +38,11 @@ class Candidates:
 
 
 def own_branches(
-    simulator: CounterfactualSimulator, policy: Policy, deployment: DeploymentConfig, seed: int, count: int
+    simulator: CounterfactualSimulator, trained: TrainedPolicy, deployment: DeploymentConfig, seed: int, count: int
 ) -> list[Branch]:
-    """States of one episode of `policy`, drawn evenly from its frames before the task is decided."""
+    """States of one episode of a policy, drawn evenly from its frames before the task is decided."""
     robot, rng = simulator.robot, np.random.default_rng([seed, 4])
-    agent = PolicyAgent(robot, policy, deployment, np.random.default_rng(seed))
+    agent = PolicyAgent(robot, trained, deployment, np.random.default_rng(seed))
     robot.reset(seed)
     agent.reset()
     saved = []
@@ -56,7 +56,7 @@ def own_branches(
 
 def own_candidates(
     simulator: CounterfactualSimulator,
-    policy: Policy,
+    trained: TrainedPolicy,
     deployment: DeploymentConfig,
     branch: Branch,
     count: int,
@@ -69,10 +69,10 @@ def own_candidates(
     """
     context, state = torch.from_numpy(branch.context)[None], torch.from_numpy(branch.state)[None]
     _, chunks = propose(
-        policy,
+        trained.policy,
         Starts(context, state, [branch.instruction]).repeat(count),
         np.random.default_rng([branch.seed, branch.step]),
-        advantage_bin=deployment.advantage_bin,
+        advantage_bin=trained.bin_asked(deployment.advantage_bin),
         flow_steps=deployment.flow_steps,
         guidance=deployment.guidance,
         explore=Explorer(time_shift),

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from rise_learning.evaluation.agent import Chooser, DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.results import EpisodeResult
-from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
+from rise_learning.policy.checkpoint import MODEL, TrainedPolicy, load_policy
+from rise_learning.worker_pool import ItemT, ResultT, shared_map
 from rise_robot.bag.episode import Episode
 from rise_robot.bag.episode_writer import write_episode
 from rise_robot.bag.writer import BagWriter
@@ -26,9 +24,6 @@ from rise_robot.sim.episode import Agent, stream_episode
 from rise_robot.sim.intervention import InterventionAgent
 from rise_robot.sim.robot import SimulatedRobot
 from rise_robot.sim.tasks import TaskSetting
-
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
 
 
 def run_agent(robot: SimulatedRobot, agent: Agent, seed: int) -> EpisodeResult:
@@ -68,7 +63,7 @@ class EpisodeWorker:
     def __call__(self, seed: int) -> tuple[EpisodeResult, Episode | None]:
         trained, robot = _worker(self.policy_directory, self.task)
         choose = None if self.chooser is None else _chooser(self.chooser)
-        agent: Agent = PolicyAgent(robot, trained.policy, self.deployment, np.random.default_rng(seed), choose)
+        agent: Agent = PolicyAgent(robot, trained, self.deployment, np.random.default_rng(seed), choose)
         if self.intervene:
             agent = InterventionAgent(robot, agent, np.random.default_rng([seed, 1]))
         if self.record:
@@ -76,11 +71,13 @@ class EpisodeWorker:
         return run_agent(robot, agent, seed), None
 
 
-_LOADED: dict[tuple[Path, TaskSetting], tuple[TrainedPolicy, SimulatedRobot]] = {}
+_LOADED: dict[tuple[Path, int, TaskSetting], tuple[TrainedPolicy, SimulatedRobot]] = {}
+"""By directory, the time at which its weights were written (a training evaluates again and again there), and task."""
 
 
 def _worker(policy_directory: Path, task: TaskSetting) -> tuple[TrainedPolicy, SimulatedRobot]:
-    key = (policy_directory, task)
+    weights = policy_directory / MODEL
+    key = (policy_directory, weights.stat().st_mtime_ns if weights.is_file() else 0, task)
     if key not in _LOADED:
         _LOADED.clear()
         trained = load_policy(policy_directory)
@@ -97,13 +94,10 @@ def _chooser(make: Callable[[], Chooser]) -> Chooser:
 def spread(
     work: Callable[[ItemT], ResultT], items: list[ItemT], *, workers: int, desc: str, unit: str
 ) -> Iterator[ResultT]:
-    """`map(work, items)` with a progress bar, in order, over `workers` processes; in this process where it is one."""
+    """`shared_map`, with one thread of torch in this process, too, where it does the work."""
     if workers <= 1:
         torch.set_num_threads(1)  # small batches: threads that wait for each other cost more than they bring
-        yield from tqdm(map(work, items), total=len(items), desc=desc, unit=unit)
-        return
-    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        yield from tqdm(pool.map(work, items), total=len(items), desc=desc, unit=unit)
+    yield from shared_map(work, items, workers=workers, desc=desc, unit=unit)
 
 
 def evaluate_policy(

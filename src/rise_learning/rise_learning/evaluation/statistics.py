@@ -46,6 +46,13 @@ def paired_wins(better: np.ndarray, worse: np.ndarray) -> float:
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
-def mean_and_error(values: np.ndarray) -> tuple[float, float]:
-    """Mean of (N,) and its standard error."""
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+def mean_and_error(values: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """Mean of (N,) and its standard error, robust to members of one of the groups (N,) being alike.
+
+    As Liang and Zeger (1986): deviations are summed up within each group, e.g. an episode. With a group for every value
+    it is the plain standard error; with a single one it is unknown, NaN.
+    """
+    _, group_of = np.unique(groups, return_inverse=True)
+    sums = np.bincount(group_of, values - values.mean())
+    spread = float(np.square(sums).sum()) * len(sums) / (len(sums) - 1) if len(sums) > 1 else float("nan")
+    return float(values.mean()), math.sqrt(spread) / len(values)

@@ -16,6 +16,7 @@ from rise_learning.evaluation.deployment_figures import DeploymentFigures
 from rise_learning.evaluation.results import EpisodeResult
 from rise_msgs.msg import ControlStatus, EpisodeStatus, PolicyStatus, RubricEvent
 from rise_msgs.srv import EndEpisode, SetControl, StartEpisode
+from rise_robot.core.supervisor import START, STOPPED
 from rise_robot.nodes import conversions, qos
 
 ANSWER_S = 10.0
@@ -35,12 +36,13 @@ class EpisodeDriver:
 
     Attributes:
         policy_version: of the policy that reported last; "" before.
+        advantage_bin: that it is asked for.
         figures: of the episodes since `forget`.
     """
 
     def __init__(self, node: Node, stop: threading.Event) -> None:
         self._node, self._stop, self._changed = node, stop, threading.Condition()
-        self.policy_version, self.figures = "", DeploymentFigures()
+        self.policy_version, self.advantage_bin, self.figures = "", 0, DeploymentFigures()
         self._control: ControlStatus | None = None
         self._episode: EpisodeStatus | None = None
         self._begun_ns = 0
@@ -60,7 +62,8 @@ class EpisodeDriver:
             self.figures = DeploymentFigures()
 
     def give_control_to_policy(self, timeout_s: float) -> None:
-        """Wait until the policy's chunks are executed; ask the controller for it where nobody has authority.
+        """Wait until the policy's chunks are executed; ask for control where nobody had it yet, or where the controller
+        withdrew it (a controlled stop). What a person has put on hold, or a blocked arm, waits for a person.
 
         Raises:
             EvaluationError: they are not, within the time-out, or an emergency stop is latched.
@@ -72,7 +75,7 @@ class EpisodeDriver:
             said = "nothing" if control is None else f"{control.mode}: {control.reason}"
             if time.monotonic() > end or self._stop.is_set() or (control and control.mode == ControlStatus.MODE_ESTOP):
                 raise EvaluationError(f"no policy commands within {timeout_s:g} s; control/status says {said}")
-            if control and control.mode == ControlStatus.MODE_HOLD and not control.reason.startswith("policy:"):
+            if control and control.mode == ControlStatus.MODE_HOLD and control.reason.startswith((START, STOPPED)):
                 self.call(self._set, SetControl.Request(mode=ControlStatus.MODE_POLICY, reason="evaluation"))
 
     def run_episode(self, task: str, seed: int, timeout_s: float) -> EpisodeResult:
@@ -113,9 +116,14 @@ class EpisodeDriver:
             raise EvaluationError(f"{client.srv_name} refused: {response.message}")
         return response
 
-    def wait_for_policy(self, timeout_s: float, version: str = "") -> bool:
-        """True once a policy has reported, or that of `version`."""
-        return self._wait(lambda: self.policy_version == (version or self.policy_version or None), timeout_s)
+    def wait_for_policy(self, timeout_s: float, version: str = "", advantage_bin: int | None = None) -> bool:
+        """True once a policy has reported, or that of `version`, asked for `advantage_bin`."""
+
+        def reported() -> bool:
+            known = self.policy_version == (version or self.policy_version or None)
+            return known and advantage_bin in (None, self.advantage_bin)
+
+        return self._wait(reported, timeout_s)
 
     def _has_ended(self, episode_id: str) -> bool:
         newest = self._episode
@@ -143,7 +151,7 @@ class EpisodeDriver:
 
     def _on_policy(self, message: PolicyStatus) -> None:
         with self._changed:
-            self.policy_version = message.policy_version
+            self.policy_version, self.advantage_bin = message.policy_version, message.advantage_bin
             if message.state == PolicyStatus.STATE_RUNNING:
                 self.figures.add_latency(message.latency_s)
             self._changed.notify_all()

@@ -25,7 +25,7 @@ from rise_learning.errors import EvaluationError, RiseLearningError
 from rise_learning.evaluation.results import EpisodeResult, summarize
 from rise_learning.nodes.episode_driver import EpisodeDriver
 from rise_learning.nodes.policy_switch import PolicySwitch
-from rise_learning.policy.location import policy_directory, policy_version
+from rise_learning.policy.location import best_bin, policy_directory, policy_version
 from rise_msgs.action import Evaluate
 from rise_robot.nodes import runtime
 from rise_robot.nodes.runtime import declare
@@ -142,19 +142,24 @@ class EvaluatorNode:
         return evaluation
 
     def _prepare(self, goal: Evaluate.Goal) -> Path | None:
-        """The directory of the goal's policy, which now runs; None where any policy will do."""
+        """The directory of the goal's policy, which now runs as the goal asks; None where any policy will do."""
         if not goal.run:
+            if goal.advantage_bin:
+                raise EvaluationError(f"advantage bin {goal.advantage_bin} was asked for, but of which run is not said")
             return None
         directory = policy_directory(Path(goal.run) / goal.policy)
-        version = policy_version(directory)
+        version, number = policy_version(directory), goal.advantage_bin or best_bin(directory)
         if not self._driver.wait_for_policy(self._ready_s):
             raise EvaluationError(f"policy/status says nothing within {self._ready_s:g} s; start the policy node")
-        if self._driver.policy_version != version:
-            self.node.get_logger().info(f"policy {self._driver.policy_version!r} runs; loading {version!r}")
-            self._switch.load(directory.resolve())
-            if not self._driver.wait_for_policy(self._ready_s, version):
-                raise EvaluationError(f"the policy node runs {self._driver.policy_version!r}, expected {version!r}")
+        if not self._driver.wait_for_policy(0.0, version, number):
+            self.node.get_logger().info(f"{self._running()} runs; loading {version!r}")
+            self._switch.load(directory.resolve(), goal.advantage_bin or -1)
+            if not self._driver.wait_for_policy(self._ready_s, version, number):
+                raise EvaluationError(f"{self._running()} runs, expected {version!r}, bin {number}")
         return directory
+
+    def _running(self) -> str:
+        return f"policy {self._driver.policy_version!r}, asked for bin {self._driver.advantage_bin},"
 
     def _write(self, directory: Path | None, evaluation: Evaluation) -> str:
         if directory is None:

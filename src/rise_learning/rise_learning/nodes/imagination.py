@@ -33,6 +33,7 @@ from rise_robot.core.observation_buffer import Observation
 from rise_robot.nodes import conversions, qos, runtime
 from rise_robot.nodes.observation_subscriber import ObservationSubscriber
 from rise_robot.nodes.runtime import declare
+from rise_worldmodel.errors import WorldModelError
 
 WAIT_S = 2.0
 """For a first observation."""
@@ -91,7 +92,7 @@ class ImaginationNode:
                 continue
             try:
                 job.result = self._work(model, job, stop)
-            except (RiseLearningError, RiseRobotError) as error:
+            except (RiseLearningError, RiseRobotError, WorldModelError) as error:
                 job.result = failed(str(error))
                 self.node.get_logger().warning(str(error))
             finally:

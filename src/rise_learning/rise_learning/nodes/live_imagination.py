@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 
 from rise_learning.errors import CheckpointError, PolicyError
 from rise_learning.nodes.live_policy import policy_input
-from rise_learning.policy.location import META, policy_directory
+from rise_learning.policy.location import policy_bins, policy_directory
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import Starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
@@ -20,10 +19,7 @@ from rise_robot.core.chunk import Chunk
 from rise_robot.core.contract import Contract
 from rise_robot.core.observation_buffer import Observation
 from rise_worldmodel.trust import TrustConfig
-from rise_worldmodel.visualize import side_by_side, with_value_curve
-
-HEIGHT = 144
-"""Pixels that a view is enlarged to at least."""
+from rise_worldmodel.visualize import future_pictures
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class ImaginedFuture:
         frames: (F, V, h, w, 3) uint8.
         values: (F,) their V. value_now: V of the observation.
         trust: in (0, 1]; NaN where it was not asked for.
-        advantage_bin: 1..10; 0 where the run has no bins.
+        advantage_bin: 1 and up; 0 where the run has no bins.
     """
 
     frames: torch.Tensor
@@ -46,18 +42,16 @@ class ImaginedFuture:
 
     def pictures(self) -> list[np.ndarray]:
         """F images (H, W, 3) uint8: the views side by side, above the curve of V up to there."""
-        scale = -(-HEIGHT // self.frames.shape[2])
-        shown = side_by_side([self.frames], scale=scale)
-        return [with_value_curve(picture, self.values, self.value_now, i) for i, picture in enumerate(shown)]
+        return future_pictures(self.frames, self.values, self.value_now)
 
 
 def bins_of(run: Path) -> AdvantageBins | None:
     """Those of the newest policy of a run; None where it has no policy, or one that knows no bins."""
     try:
-        raw = json.loads((policy_directory(run) / META).read_text())["bins"]
+        directory = policy_directory(run)
     except CheckpointError:
         return None
-    return AdvantageBins(**raw) if raw else None
+    return policy_bins(directory)
 
 
 def ahead(chunk: Chunk, now_ns: int, contract: Contract) -> np.ndarray:

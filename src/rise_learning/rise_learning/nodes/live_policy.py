@@ -43,6 +43,7 @@ class LivePolicy:
     Attributes:
         version: of the policy.
         history: frames that it looks at, relative to now, at frame rate.
+        advantage_bin: that it is asked for.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class LivePolicy:
         directory: Path,
         contract: Contract,
         *,
-        advantage_bin: int,
+        advantage_bin: int | None = None,
         flow_steps: int,
         guidance: float,
         noise_scale: float = 1.0,
@@ -59,9 +60,8 @@ class LivePolicy:
     ) -> None:
         trained = load_policy(directory, contract)
         self._policy, self._contract, self.version = trained.policy, contract, trained.version
-        self._config = DeploymentConfig(
-            advantage_bin=advantage_bin, flow_steps=flow_steps, guidance=guidance, noise_scale=noise_scale
-        )
+        self.advantage_bin = trained.bin_asked(advantage_bin)
+        self._config = DeploymentConfig(flow_steps=flow_steps, guidance=guidance, noise_scale=noise_scale)
         self._rng = np.random.default_rng(seed)
         self.history = trained.policy.config.history
         self._value = None if value_directory is None else load_value(value_directory, contract).eval()
@@ -72,9 +72,7 @@ class LivePolicy:
         Raises:
             PolicyError: the policy answered with numbers that are not finite.
         """
-        inputs = policy_input(
-            seen, self._contract, self._policy.config.image_size, instruction, self._config.advantage_bin
-        )
+        inputs = policy_input(seen, self._contract, self._policy.config.image_size, instruction, self.advantage_bin)
         actions = np.asarray(sample_once(self._policy, inputs, self._rng, self._config)[0], dtype=float)
         if not np.isfinite(actions).all():
             raise PolicyError(f"{self.version}: {int((~np.isfinite(actions)).sum())} of {actions.size} are not finite")

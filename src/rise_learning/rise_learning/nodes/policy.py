@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from rise_learning.errors import PolicyError, RiseLearningError
@@ -30,6 +29,7 @@ from rise_robot.nodes import conversions, qos, runtime
 from rise_robot.nodes.lifecycle import RefusingLifecycleNode
 from rise_robot.nodes.observation_subscriber import ObservationSubscriber
 from rise_robot.nodes.runtime import declare
+from rise_worldmodel.errors import WorldModelError
 
 WAIT_S = 0.1
 
@@ -72,15 +72,14 @@ class PolicyNode:
 
     def _declare(self) -> None:
         node = self.node
-        node.declare_parameter(
-            "run", "",
-            ParameterDescriptor(description="Run (its newest stage is taken) or policy directory; read on configure."),
+        configured = "read on configure."
+        declare(node, "run", "", f"Run (its newest stage is taken) or policy directory; {configured}", read_only=False)
+        declare(
+            node, "advantage_bin", -1, f"Bin asked for, 0: none, -1: the policy's best; {configured}",
+            low=-1, high=255, read_only=False,
         )  # fmt: skip
         self._value_directory = declare(node, "value", "", "Directory of a value model for policy/status; empty: none.")
         self._autostart = declare(node, "autostart", True, "Configure and activate at the start.")
-        self._bin = declare(
-            node, "advantage_bin", 10, "Bin asked for; deployment asks for the top one.", low=0, high=10
-        )
         self._replan_steps = declare(
             node, "replan_steps", 10, "Control periods between two observations that are answered.", low=1, high=50
         )
@@ -94,10 +93,8 @@ class PolicyNode:
         torch.set_num_threads(declare(node, "threads", 1, "Threads of one inference.", low=1, high=64))
 
     def run(self, stop: threading.Event) -> None:
-        if self._autostart:
-            self.node.bring_up()
-            if self._fault:
-                raise RiseLearningError(self._fault)
+        if self._autostart and not self.node.bring_up():
+            raise RiseLearningError(self._fault or "the policy node was not started; its log says why")
         while not stop.is_set():
             inputs, policy = self._inputs, self._policy
             if inputs is None or policy is None:
@@ -113,13 +110,14 @@ class PolicyNode:
         self._report(PolicyStatus.STATE_WARMUP)
         try:
             run, value = Path(self.node.get_parameter("run").value), self._value_directory
+            wanted = self.node.get_parameter("advantage_bin").value
             self._policy = LivePolicy(
-                policy_directory(run), self.contract, advantage_bin=self._bin, flow_steps=self._flow_steps,
-                guidance=self._guidance, noise_scale=self._noise_scale, seed=self._seed,
+                policy_directory(run), self.contract, advantage_bin=None if wanted < 0 else wanted,
+                flow_steps=self._flow_steps, guidance=self._guidance, noise_scale=self._noise_scale, seed=self._seed,
                 value_directory=Path(value) if value else None,
             )  # fmt: skip
             seconds = self._policy.warm_up()
-        except (RiseLearningError, RiseRobotError) as error:
+        except (RiseLearningError, RiseRobotError, WorldModelError) as error:
             self._policy, self._fault = None, str(error)
             self.node.get_logger().error(self._fault)
             self._report(PolicyStatus.STATE_ERROR)
@@ -129,7 +127,7 @@ class PolicyNode:
         return TransitionCallbackReturn.SUCCESS
 
     def activate(self) -> TransitionCallbackReturn:
-        self._inferences, self._fault, self._value = 0, "", float("nan")
+        self._inferences, self._last_ns, self._fault, self._value = 0, 0, "", float("nan")
         self._latencies.clear()
         self._inputs = ObservationSubscriber(self.node, self.contract)
         return TransitionCallbackReturn.SUCCESS
@@ -162,7 +160,7 @@ class PolicyNode:
             instruction = inputs.instruction or self._instruction
             actions = self._infer(policy, seen, instruction)
             if actions is not None and self._inputs is inputs:  # not deactivated meanwhile
-                self._publish(seen, actions, policy.version)
+                self._publish(seen, actions, policy)
                 self._value = policy.value(seen, instruction)
                 self._report(PolicyStatus.STATE_RUNNING)
 
@@ -176,8 +174,8 @@ class PolicyNode:
             self._report(PolicyStatus.STATE_ERROR)
             return None
 
-    def _publish(self, seen: Observation, actions: np.ndarray, version: str) -> None:
-        chunk = Chunk(seen.stamp_ns, actions, version, self._bin)
+    def _publish(self, seen: Observation, actions: np.ndarray, policy: LivePolicy) -> None:
+        chunk = Chunk(seen.stamp_ns, actions, policy.version, policy.advantage_bin)
         self._chunks.publish(conversions.chunk_message(chunk, self.contract))
         self._last_ns, self._inferences = seen.stamp_ns, self._inferences + 1
         self._latencies.append(self._age_s(seen.stamp_ns))
@@ -195,12 +193,13 @@ class PolicyNode:
         return (self.node.get_clock().now().nanoseconds - stamp_ns) * 1e-9
 
     def _report(self, state: str) -> None:
+        policy = self._policy  # a transition may take it away meanwhile
         self._status.publish(
             PolicyStatus(
                 header=conversions.to_header(self._last_ns),
-                policy_version=self._policy.version if self._policy else "",
+                policy_version=policy.version if policy else "",
                 value=self._value,
-                advantage_bin=self._bin,
+                advantage_bin=policy.advantage_bin if policy else 0,
                 latency_s=self._latencies[-1] if self._latencies else float("nan"),
                 inferences=self._inferences,
                 state=state,

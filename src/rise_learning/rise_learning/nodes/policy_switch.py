@@ -1,4 +1,4 @@
-"""Makes a running policy node load another policy: deactivate, clean up, set `run`, configure, activate."""
+"""Makes a running policy node load another policy: deactivate, clean up, set what to load, configure, activate."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ class PolicySwitch:
         self._state = node.create_client(GetState, f"{policy}/get_state")
         self._set = node.create_client(SetParameters, f"{policy}/set_parameters")
 
-    def load(self, directory: Path) -> None:
+    def load(self, directory: Path, advantage_bin: int) -> None:
         """Raises EvaluationError where the node is not there or refuses a step; its log says why.
+
+        Args:
+            advantage_bin: as the parameter of the policy node, -1 for the best one.
 
         While a bringup is on its way the node is left alone until it is active; one that could not load what it was
         told last is unconfigured, and is told anew.
@@ -39,11 +42,13 @@ class PolicySwitch:
         if self._settled() == State.PRIMARY_STATE_ACTIVE:
             self._transition(Transition.TRANSITION_DEACTIVATE, "deactivate")
             self._transition(Transition.TRANSITION_CLEANUP, "clean up")
-        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(directory))
-        request = SetParameters.Request(parameters=[Parameter(name="run", value=value)])
-        (result,) = _answer(self._set, request).results
-        if not result.successful:
-            raise EvaluationError(f"policy node refused run {directory}: {result.reason}")
+        run = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(directory))
+        number = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=advantage_bin)
+        parameters = [Parameter(name="run", value=run), Parameter(name="advantage_bin", value=number)]
+        results = _answer(self._set, SetParameters.Request(parameters=parameters)).results
+        for parameter, result in zip(parameters, results, strict=True):
+            if not result.successful:
+                raise EvaluationError(f"policy node refused {parameter.name}: {result.reason}")
         self._transition(Transition.TRANSITION_CONFIGURE, f"configure {directory}")
         self._transition(Transition.TRANSITION_ACTIVATE, "activate")
 

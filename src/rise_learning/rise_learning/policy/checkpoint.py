@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from rise_learning.errors import CheckpointError
+from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.policy.config import BasePolicyConfig, Pi05PolicyConfig, PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.interface import Policy
 from rise_learning.policy.location import META
 from rise_learning.policy.pi05_policy import open_policy
+from rise_learning.policy.prompt import NO_BIN
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.training.run_directory import write_json
 from rise_robot.core.contract import Contract
@@ -34,6 +36,21 @@ class TrainedPolicy:
     contract: Contract
     bins: AdvantageBins | None
     version: str
+
+    def bin_asked(self, wanted: int | None) -> int:
+        """The bin to condition on: `wanted`, or the best one where that is None.
+
+        Raises:
+            ConfigError: the policy has no such bin.
+        """
+        if wanted is None:
+            return self.policy.config.bins if self.bins is None else self.bins.top
+        if not NO_BIN <= wanted <= self.policy.config.bins:
+            raise ConfigError(
+                f"advantage bin {wanted} was asked for; {self.version} has 1 to {self.policy.config.bins}, and "
+                f"{NO_BIN} for none"
+            )
+        return wanted
 
 
 def save_policy(directory: Path, policy: Policy, contract: Contract, bins: AdvantageBins | None, version: str) -> None:
@@ -62,17 +79,21 @@ def load_policy(directory: Path, contract: Contract | None = None) -> TrainedPol
     """
     if not (directory / META).is_file() or not (directory / MODEL).is_file():
         raise CheckpointError(f"{directory} holds no policy ({META}, {MODEL}); train one with train_policy --out RUN")
-    meta = json.loads((directory / META).read_text())
+    try:
+        meta = json.loads((directory / META).read_text())
+        weights, bins, version = load_file(directory / MODEL), meta["bins"], meta["version"]
+        bins = AdvantageBins(**bins) if bins else None
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"the policy in {directory} cannot be read ({type(error).__name__}: {error})") from error
     own = Contract.from_yaml(meta["contract"], source=str(directory / META))
     if contract is not None:
         own.require_same(contract, ours=f"policy {directory}", theirs="the caller")
     policy = build_policy(policy_config_from(meta["config"], meta.get("kind", "flow")), directory)
     try:
-        policy.load_state_dict(load_file(directory / MODEL))
+        policy.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"{directory / MODEL} does not fit its configuration: {error}") from error
-    bins = AdvantageBins(**meta["bins"]) if meta["bins"] else None
-    return TrainedPolicy(policy.eval(), own, bins, meta["version"])
+    return TrainedPolicy(policy.eval(), own, bins, version)
 
 
 def load_warmed_up(directory: Path, contract: Contract | None = None) -> tuple[TrainedPolicy, AdvantageBins]:

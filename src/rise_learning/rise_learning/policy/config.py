@@ -18,6 +18,7 @@ class BasePolicyConfig:
     history: tuple[int, ...] = (-3, 0)
     """Frames given to the policy, relative to now, at the frame rate of the contract; speed needs two."""
     bins: int = 10
+    """Advantage bins that the policy can be asked for."""
     bin_dropout: float = 0.15
     """Share of training samples whose bin is left out, for classifier-free guidance."""
     draws: int = 4

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rise_learning.errors import CheckpointError
+from rise_learning.rl.bins import AdvantageBins
 
 META = "model.json"
 STAGES = ("self_improved", "policy", "imitation")
@@ -26,7 +28,29 @@ def policy_version(directory: Path) -> str:
     Raises:
         CheckpointError: its description cannot be read.
     """
+    (version,) = _described(directory, "version")
+    return str(version)
+
+
+def policy_bins(directory: Path) -> AdvantageBins | None:
+    """The advantage bins that the policy of `directory` was taught; None where it was not.
+
+    Raises:
+        CheckpointError: its description cannot be read.
+    """
+    (bins,) = _described(directory, "bins")
+    return AdvantageBins(**bins) if bins else None
+
+
+def best_bin(directory: Path) -> int:
+    """The advantage bin that deployment asks the policy of `directory` for. Raises CheckpointError as policy_bins."""
+    bins, config = _described(directory, "bins", "config")
+    return AdvantageBins(**bins).top if bins else int(config["bins"])
+
+
+def _described(directory: Path, *keys: str) -> list[Any]:
     try:
-        return str(json.loads((directory / META).read_text())["version"])
+        description = json.loads((directory / META).read_text())
+        return [description[key] for key in keys]
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{directory / META} is not the description of a policy: {error}") from error

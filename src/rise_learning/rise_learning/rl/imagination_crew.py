@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rise_learning.cli import use_threads
 from rise_learning.rl.imagination import Imagined, Starts
+from rise_learning.worker_pool import worker_pool
 
 Imagine = Callable[[Starts, Tensor, Sequence[int]], Imagined]
 """What is imagined of chunks (B, K, A) from B states, each by the noise of its own seed; fit for pickling."""
@@ -23,8 +21,7 @@ class ImaginationCrew:
 
     def __init__(self, imagine: Imagine, workers: int) -> None:
         self._imagine, self._workers = imagine, workers
-        spawn = multiprocessing.get_context("spawn")  # neither torch's threads nor OpenGL survive a fork
-        self._pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=use_threads, initargs=(1,))
+        self._pool = worker_pool(workers)
 
     def imagine(self, starts: Starts, chunks: Tensor, seeds: Sequence[int], portion: int) -> Imagined:
         """What one process would say.

@@ -1,4 +1,4 @@
-"""Advantage labels of recorded chunks (Sec. III-B): experts get the top bin, rollouts are judged."""
+"""Advantage labels of recorded chunks (Sec. III-B): experts get the best bin, rollouts are judged."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ def optimal_frames(episodes: EpisodeSet) -> np.ndarray:
 
 def label_bins(advantages: np.ndarray, episodes: EpisodeSet, bins: AdvantageBins) -> np.ndarray:
     """(N,) int64 bin of the chunk that starts at each frame."""
-    return np.where(optimal_frames(episodes), bins.top, bins(advantages))
+    return np.where(optimal_frames(episodes), bins.experts, bins(advantages))

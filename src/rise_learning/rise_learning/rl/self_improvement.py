@@ -61,6 +61,12 @@ class SelfImprovementLoop:
         settings: SelfImprovement,
         seed: int,
     ) -> None:
+        context = offline.episodes.contract.context_frames
+        if not all(-context < offset <= 0 for offset in policy.config.history):
+            raise ConfigError(
+                f"a policy that looks at frames {policy.config.history} cannot be imagined: there are {context} of "
+                "them, now included"
+            )
         self.policy, self.world_model, self.offline, self.bins = policy, world_model, offline, bins
         self.settings, self.seed = settings, seed
         self.buffer = OnlineBuffer(settings.buffer_size, offline.episodes.instructions)
@@ -211,7 +217,9 @@ class SelfImprovementLoop:
     def refit_bins(self, states: int) -> None:
         """Fit the range of the bins to what the starting policy is imagined to do; before the first step only."""
         advantages = self.imagine(-1 % 2**31, states).advantage
-        self.bins = AdvantageBins.fit(advantages, self.bins.count, self.settings.bin_tail)
+        self.bins = AdvantageBins.fit(
+            advantages, self.bins.count, self.settings.bin_tail, experts_apart=self.bins.experts_apart
+        )
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Training stage: one batch with the offline share of the settings (Eq. 8)."""

@@ -7,9 +7,7 @@ is the ceiling, physics with the learned value model loses what the value model 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +18,7 @@ from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import policy_frames
 from rise_learning.errors import DataError
 from rise_learning.rl.imagination import Imagined, Starts, Travelled
+from rise_learning.worker_pool import worker_pool
 from rise_robot.core.contract import Contract
 from rise_robot.sim.robot import RobotState, SimulatedRobot
 from rise_robot.sim.tasks import TaskSetting
@@ -44,7 +43,7 @@ class Replay:
         chunks: (N, K, A).
         played: (T, A) commands since the recorded state.
         known: the simulator after them, if it was there before.
-        render: whether frames are wanted.
+        seen_frames: how many of the last frames of a chunk are wanted.
     """
 
     episode_id: str
@@ -55,13 +54,13 @@ class Replay:
     chunks: np.ndarray
     played: np.ndarray
     known: RobotState | None
-    render: bool
+    seen_frames: int
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of N chunks: the simulator before them and after each; its progress now and (N, F) what it rises by;
-    (N, F, V, h, w, 3) true frames, V = 0 unasked; (N, F, A) joint positions."""
+    """Of N chunks: the simulator before them and after each; its progress now and (N, F) what it rises by; of those
+    frames that are wanted (N, F', V, h, w, 3) what the cameras see, and (N, F', A) joint positions."""
 
     before: RobotState
     after: list[RobotState]
@@ -86,17 +85,17 @@ class ReplayWorker:
         now = robot.progress()
         after: list[RobotState] = []
         progress: list[list[float]] = []
-        frames: list[np.ndarray] = []
-        states: list[np.ndarray] = []
+        sights: list[list[tuple[np.ndarray, np.ndarray]]] = []
         for chunk in replay.chunks:
             robot.set_state(before)
-            rise, seen = play(robot, chunk, partial(self._look, render=replay.render))
+            rise, seen = play(robot, chunk, self._look, replay.seen_frames)
             after.append(robot.get_state())
             progress.append(rise)
-            frames.append(np.stack([frame for frame, _ in seen]))
-            states.append(np.stack([joints for _, joints in seen]))
+            sights.append(seen)
         rises = np.array(progress, np.float32) - np.float32(now)
-        return Outcome(before, after, now, rises, np.stack(frames), np.stack(states))
+        frames = np.array([[frame for frame, _ in seen] for seen in sights], np.uint8)
+        states = np.array([[joints for _, joints in seen] for seen in sights], np.float32)
+        return Outcome(before, after, now, rises, frames, states)
 
     def _restore(self, robot: SimulatedRobot, replay: Replay) -> RobotState:
         """Raises DataError where the recording is not an episode of this simulator and task."""
@@ -120,35 +119,37 @@ class ReplayWorker:
                 robot.step(command)
         return robot.get_state()
 
-    def _look(self, robot: SimulatedRobot, render: bool) -> tuple[np.ndarray, np.ndarray]:
-        """(V, h, w, 3) uint8, V = 0 unasked, and (A,)."""
-        joints = robot.joint_positions.copy()
-        if not render:
-            return np.empty((0, *self.image_size, 3), np.uint8), joints
-        return policy_frames(robot.render(), self.contract, self.image_size), joints
+    def _look(self, robot: SimulatedRobot) -> tuple[np.ndarray, np.ndarray]:
+        """(V, h, w, 3) uint8 and (A,)."""
+        return policy_frames(robot.render(), self.contract, self.image_size), robot.joint_positions.copy()
 
 
 Seen = TypeVar("Seen")
 
 
 def play(
-    robot: SimulatedRobot, chunk: np.ndarray, look: Callable[[SimulatedRobot], Seen] | None = None
+    robot: SimulatedRobot,
+    chunk: np.ndarray,
+    look: Callable[[SimulatedRobot], Seen] | None = None,
+    seen_frames: int | None = None,
 ) -> tuple[list[float], list[Seen]]:
     """Execute a chunk (K, A) from the robot's present state.
 
     Returns:
-        The simulator's progress after every frame, and what `look` saw there (nothing without it). Progress and sight
-        at the end of an episode stand for what follows it.
+        The simulator's progress after every frame, and what `look` saw there (nothing without it), at the last
+        `seen_frames` only where that is given. Progress and sight at the end of an episode stand for what follows it.
     """
     progress: list[float] = []
     seen: list[Seen] = []
+    stride = robot.contract.actions_per_frame
+    unseen = 0 if seen_frames is None else len(chunk) // stride - seen_frames
     for step, command in enumerate(chunk, start=1):
         running = robot.outcome == "running"
         if running:
             robot.step(command)
-        if step % robot.contract.actions_per_frame == 0:
+        if step % stride == 0:
             progress.append(robot.progress())
-            if look is not None:
+            if look is not None and len(progress) > unseen:
                 seen.append(look(robot) if running or not seen else seen[-1])
     return progress, seen
 
@@ -168,20 +169,28 @@ class SimulatedWorldModel:
     Args:
         episodes: the offline data; a start's `origin` counts its frames.
         judge: of true frames; None for the simulator's own progress.
+        judged_frames: the last ones of a chunk, which the judge is shown, 0 for all: pictures are what takes time.
     """
 
     def __init__(
-        self, episodes: EpisodeSet, task: TaskSetting, judge: Judge | None = None, *, workers: int = 2
+        self,
+        episodes: EpisodeSet,
+        task: TaskSetting,
+        judge: Judge | None = None,
+        *,
+        judged_frames: int = 0,
+        workers: int = 2,
     ) -> None:
-        self.episodes, self.judge = episodes, judge
+        self.episodes, self.judge, self.judged_frames = episodes, judge, judged_frames
         size = episodes.frames.shape[2], episodes.frames.shape[3]
         self._work = ReplayWorker(episodes.contract, task, size)
-        self._pool = ProcessPoolExecutor(workers) if workers > 1 else None
+        self._pool = worker_pool(workers) if workers > 1 else None
         self._known: dict[Way, RobotState] = {}
 
     def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
         """Raises DataError for starts that were not recorded, or cannot be replayed."""
-        found = self._replay(starts, chunks, render=self.judge is not None)
+        whole = chunks.shape[1] // self.episodes.contract.actions_per_frame
+        found = self._replay(starts, chunks, 0 if self.judge is None else self.judged_frames or whole)
         frames = torch.from_numpy(np.concatenate([outcome.frames for outcome in found]))
         if self.judge is not None:
             return self.judge(starts.context[:, -1], frames, starts.instructions)
@@ -190,18 +199,23 @@ class SimulatedWorldModel:
 
     def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
         """What the simulator's cameras and encoders see on the way; `frames` are not needed."""
-        found = self._replay(starts, commands, render=True)
+        found = self.follow(starts, commands, seen_frames=commands.shape[1] // self.episodes.contract.actions_per_frame)
+        return Travelled(
+            torch.from_numpy(np.concatenate([outcome.frames for outcome in found])),
+            torch.from_numpy(np.concatenate([outcome.states for outcome in found])),
+        )
+
+    def follow(self, starts: Starts, commands: Tensor, *, seen_frames: int = 0) -> list[Outcome]:
+        """Where (B, T, A) commands lead from B states, to go on from there later."""
+        found = self._replay(starts, commands, seen_frames)
         assert starts.origin is not None
         played = commands if starts.played is None else torch.cat([starts.played, commands], 1)
         reached = [state for outcome in found for state in outcome.after]
         for way, state in zip(_ways(starts.origin, played.numpy()), reached, strict=True):
             self._keep(way, state)
-        return Travelled(
-            torch.from_numpy(np.concatenate([outcome.frames for outcome in found])),
-            torch.from_numpy(np.concatenate([outcome.states for outcome in found]).astype(np.float32)),
-        )
+        return found
 
-    def _replay(self, starts: Starts, chunks: Tensor, *, render: bool) -> list[Outcome]:
+    def _replay(self, starts: Starts, chunks: Tensor, seen_frames: int) -> list[Outcome]:
         """Candidates of one state lie side by side, and are one job of a worker."""
         if starts.origin is None:
             raise DataError("the simulator cannot go on from imagined frames; use --training.chunks-per-start 1")
@@ -211,7 +225,9 @@ class SimulatedWorldModel:
         other[1:] |= (played[1:] != played[:-1]).any((1, 2))
         groups = np.flatnonzero(other)
         parts = np.split(chunks.numpy(), groups[1:])
-        jobs = [self._job(ways[first], part, played[first], render) for first, part in zip(groups, parts, strict=True)]
+        jobs = [
+            self._job(ways[first], part, played[first], seen_frames) for first, part in zip(groups, parts, strict=True)
+        ]
         found = list(self._pool.map(self._work, jobs) if self._pool else map(self._work, jobs))
         for first, outcome in zip(groups, found, strict=True):
             self._keep(ways[first], outcome.before)
@@ -224,7 +240,7 @@ class SimulatedWorldModel:
         if len(self._known) > KEPT_STATES:
             del self._known[next(iter(self._known))]
 
-    def _job(self, way: Way, chunks: np.ndarray, played: np.ndarray, render: bool) -> Replay:
+    def _job(self, way: Way, chunks: np.ndarray, played: np.ndarray, seen_frames: int) -> Replay:
         g = way[0]
         number = int(self.episodes.episode_of[g])
         episode = self.episodes.episodes[number]
@@ -233,7 +249,7 @@ class SimulatedWorldModel:
         events = tuple(name for at, name, _ in episode.events if at <= frame and at < last)  # the last has later ones
         return Replay(
             episode.episode_id, episode.seed, episode.state[: step + 1], episode.action[:step], events, chunks,
-            played, self._known.get(way), render,
+            played, self._known.get(way), seen_frames,
         )  # fmt: skip
 
 

@@ -78,3 +78,11 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     (group,) = optimizer.param_groups
     plain = {**group, "params": list(range(len(group["params"])))}
     optimizer.load_state_dict({"state": state, "param_groups": [plain]})
+    _steps_to_their_parameters(getattr(optimizer, "optim", optimizer))
+
+
+def _steps_to_their_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """ZeRO leaves the counts of steps on the CPU, which fused AdamW on a GPU refuses (pytorch issue 124133)."""
+    for parameter, slots in optimizer.state.items():
+        if "step" in slots:
+            slots["step"] = slots["step"].to(parameter.device)

@@ -57,9 +57,11 @@ def leave() -> None:
 
     To be called when no trainer is left: a module that averages gradients holds on to the group.
     """
+    global _CPU_GROUP
     if dist.is_initialized():
         dist.barrier()
         dist.destroy_process_group()
+        _CPU_GROUP = None
 
 
 @contextmanager
@@ -77,8 +79,12 @@ def draw_number(step: int) -> int:
 
     It is `step` itself for one process without accumulation.
     """
-    own, (number, count) = world(), _MICRO.get()
-    return (step * count + number) * own.size + own.rank
+    return step * _MICRO.get()[1] * world().size + draw_part()
+
+
+def draw_part() -> int:
+    """The part of an optimizer step's batch that is being drawn: unique over micro-batches and processes, from 0 on."""
+    return _MICRO.get()[0] * world().size + world().rank
 
 
 def mean(values: dict[str, float]) -> dict[str, float]:
@@ -92,12 +98,30 @@ def mean(values: dict[str, float]) -> dict[str, float]:
 
 
 def gather(tensors: dict[str, Tensor]) -> list[dict[str, Tensor]]:
-    """At the first process the tensors of every one, by rank; elsewhere nothing."""
+    """At the first process the tensors of every one, by rank, on the CPU; elsewhere nothing.
+
+    They travel by gloo whatever the rest uses, because NCCL would need as much memory of the first GPU; and as copies,
+    because a view is sent with all that it is a view of.
+    """
     if not dist.is_initialized():
         return [tensors]
     everything: list[dict[str, Tensor]] | None = [{}] * dist.get_world_size() if is_main() else None
-    dist.gather_object(tensors, everything)
+    own = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    dist.gather_object(own, everything, group=_by_cpu())
     return everything or []
+
+
+def _by_cpu() -> dist.ProcessGroup | None:
+    """All processes over gloo; None where they have nothing else. All of them call it."""
+    global _CPU_GROUP
+    if dist.get_backend() == "gloo":
+        return None
+    if _CPU_GROUP is None:
+        _CPU_GROUP = dist.new_group(backend="gloo")
+    return _CPU_GROUP
+
+
+_CPU_GROUP: dist.ProcessGroup | None = None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.training import distributed
 from rise_learning.training.checkpoint import flatten_optimizer, load_latest, restore_optimizer, save_checkpoint
 from rise_learning.training.ema import Ema
+from rise_learning.training.fingerprint import differences
 from rise_learning.training.run_directory import RunDirectory
 from rise_learning.training.sharding import optimizer_parts, parts_of, shard, whole
 from rise_learning.training.thread_watch import ThreadWatch
@@ -117,7 +118,7 @@ class Trainer:
         loss_fn: loss of one step; reads `module`.
         config: optimisation.
         run: where config, metrics and checkpoints go.
-        fingerprint: what a checkpoint must share with this run to be resumed (data, model config, contract digest).
+        fingerprint: what a checkpoint must share with this run to be resumed (training/fingerprint.py).
         before_step: called with the step before its loss, e.g. to imagine new rollouts with `ema`.
         extra_state: tensors beside module, EMA and optimizer that resuming needs; a callable that returns them.
     """
@@ -163,9 +164,9 @@ class Trainer:
         sections, meta = found
         if meta["fingerprint"] != self.fingerprint:
             raise CheckpointError(
-                f"{self.run_directory.checkpoints} was made with {meta['fingerprint']}, "
-                f"this run has {self.fingerprint}; "
-                "choose another --out, or delete the directory to start again"
+                f"{self.run_directory.checkpoints} is of another training: "
+                f"{'; '.join(differences(meta['fingerprint'], self.fingerprint))}. "
+                "Choose another --out, or delete the directory to start again"
             )
         processes = meta.get("processes", 1)
         if processes != distributed.world().size:

@@ -23,6 +23,7 @@ class GuardConfig:
         max_ahead_s: a command that is further in the future comes from another clock.
         timeout_s: without a command for this long, the next one has to engage anew, near the measured joints.
         engage_tolerance: rad between measured joints and a command that engages.
+        engage_velocity: rad/s at which that distance is covered then (core/engagement.py).
         max_lag: rad between measured joints and any command.
         pace_tolerance: factor on max_velocity from command to command.
     """
@@ -31,6 +32,7 @@ class GuardConfig:
     max_ahead_s: float = 0.05
     timeout_s: float = 0.2
     engage_tolerance: float = 0.1
+    engage_velocity: float = 0.2
     max_lag: float = 0.6
     pace_tolerance: float = 1.2
 
@@ -63,20 +65,22 @@ class CommandGuard:
         """Since the last accepted command arrived; infinite where there is none."""
         return float("inf") if self._last is None else (now_ns - self._last[1]) * 1e-9
 
-    def check(self, stamp_ns: int, positions: np.ndarray, measured: np.ndarray, now_ns: int) -> None:
-        """Accept a command (A,) given measured joints (A,), or raise.
+    def check(self, stamp_ns: int, positions: np.ndarray, measured: np.ndarray, now_ns: int) -> bool:
+        """Accept a command (A,) given measured joints (A,), or raise. Whether it engages: it continues none before.
 
         Raises:
             JointCommandRefusedError: with the reason, which is counted; nothing else changes.
         """
+        engages = self._last is None or self.age_s(now_ns) > self.config.timeout_s
         try:
             self._check_form(stamp_ns, positions, now_ns)
-            self._check_pace(stamp_ns, positions, measured, now_ns)
+            self._check_pace(stamp_ns, positions, measured, engages)
         except JointCommandRefusedError as error:
             self.count(error)
             raise
         self._last = (stamp_ns, now_ns, positions.copy())
         self.accepted += 1
+        return engages
 
     def count(self, error: JointCommandRefusedError) -> None:
         """Count a refusal that was decided elsewhere."""
@@ -96,7 +100,7 @@ class CommandGuard:
         if outside.any():
             raise JointCommandRefusedError("out_of_limits", f"beyond the limits: {self._name(outside, positions)}")
 
-    def _check_pace(self, stamp_ns: int, positions: np.ndarray, measured: np.ndarray, now_ns: int) -> None:
+    def _check_pace(self, stamp_ns: int, positions: np.ndarray, measured: np.ndarray, engages: bool) -> None:
         lag = np.abs(positions - measured)
         far = (lag > self.config.max_lag) & self._revolute
         if far.any():
@@ -105,7 +109,7 @@ class CommandGuard:
             )
         if (lag <= self.config.engage_tolerance)[self._revolute].all():
             return
-        if self._last is None or self.age_s(now_ns) > self.config.timeout_s:
+        if self._last is None or engages:
             wide = (lag > self.config.engage_tolerance) & self._revolute
             tolerance = self.config.engage_tolerance
             raise JointCommandRefusedError("jump", f"begins over {tolerance:g} rad off: {self._name(wide, lag)}")

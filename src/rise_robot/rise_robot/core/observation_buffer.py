@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from rise_robot.core.contract import Contract
-from rise_robot.core.errors import ObservationError
+from rise_robot.core.errors import BagError, ObservationError
 from rise_robot.core.images import decode_jpeg
 from rise_robot.core.resampling import history_times, latest_at_or_before
 
@@ -133,6 +133,9 @@ class ObservationBuffer:
         views = {}
         for camera in self._contract.cameras:
             files = self._frames[camera.name].at(times)
-            decoded = {id(file): decode_jpeg(file, (camera.height, camera.width)) for file in files}
+            try:
+                decoded = {id(file): decode_jpeg(file, (camera.height, camera.width)) for file in files}
+            except BagError as error:
+                raise ObservationError(f"{camera.name}: {error}") from error
             views[camera.name] = np.stack([decoded[id(file)] for file in files])
         return Observation(int(now_ns), state, views)

@@ -18,6 +18,8 @@ class Mode(StrEnum):
 
 
 TRAJECTORY_MODES = frozenset({Mode.DEMO, Mode.HUMAN})
+START = "start"
+"""The reason before anybody has asked for anything."""
 STOPPED = "controlled stop"
 """How the reason begins once authority was withdrawn."""
 
@@ -38,7 +40,7 @@ class Supervisor:
     def __init__(self, stop_after_s: float, initial: Mode = Mode.HOLD) -> None:
         self._stop_after_ns = round(stop_after_s * 1e9)
         self._authority = initial
-        self._reason = "start"
+        self._reason = START
         self._fault = ""
         self._fault_since_ns: int | None = None
         self.stops = 0

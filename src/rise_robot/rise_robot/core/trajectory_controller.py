@@ -280,9 +280,10 @@ class TrajectoryController:
             raise ChunkRefusedError("not_commanding", f"refused: {authority.value} has authority")
         if self._grid is None:
             raise ChunkRefusedError("no_feedback", "refused: no joint feedback yet")
-        age = (now_ns - stamp_ns) * 1e-9
-        if age > self.contract.chunk_max_age_s:
-            limit = self.contract.chunk_max_age_s
+        age, limit = (now_ns - stamp_ns) * 1e-9, self.contract.chunk_max_age_s
+        if age < -limit:
+            raise ChunkRefusedError("future", f"refused: {-age:.3f} s ahead, at most {limit:g} s: clocks apart?")
+        if age > limit:
             raise ChunkRefusedError("stale", f"refused: it answers an observation {age:.3f} s old, at most {limit:g} s")
         if self._not_before_ns is not None and stamp_ns < self._not_before_ns:
             raise ChunkRefusedError("before_handover", "refused: it is older than the handover or the last jump")

@@ -66,6 +66,7 @@ class PiperPort:
         sdk: the vendor's interface.
         received, failed, unread: since the connection, frames read, frames that could not be sent, and frames or whole
             reads that failed.
+        bus_errors: error frames of the kernel: cabling, termination, bit rate, another node at fault.
         cycle, cycle_ns: number of the newest feedback cycle, and when its last frame arrived: the kernel's stamp where
             there is one, wall time in ns, so that a thread that is late does not make the data younger.
 
@@ -81,7 +82,7 @@ class PiperPort:
         self._arrivals: dict[int, int] = {}
         self._newest: dict[int, bytes] = {}
         self._sending = threading.Lock()
-        self.received = self.failed = self.unread = self.cycle = self.cycle_ns = 0
+        self.received = self.failed = self.unread = self.bus_errors = self.cycle = self.cycle_ns = 0
         bus = open_bus(interface, channel)
         offset = 1 if convention == "current" else 0
         self.sdk = C_PiperInterface_V2(
@@ -149,7 +150,15 @@ class PiperPort:
         return status
 
     def _take(self, message: can.Message, now_ns: int) -> bool:
-        """Keep a frame, or let the SDK have it; unreadable, it never counts as fresh. True: it ends a cycle."""
+        """Keep a frame, or let the SDK have it; unreadable, it never counts as fresh. True: it ends a cycle.
+
+        The bits of an error frame, which the kernel makes, can look like an identifier of the arm.
+        """
+        if message.is_error_frame:
+            self.bus_errors += 1
+            return False
+        if message.is_extended_id or message.is_remote_frame:  # of another device
+            return False
         frame_id = message.arbitration_id
         if frame_id in ECHOED:
             return False

@@ -19,6 +19,7 @@ import numpy as np
 
 from rise_robot.core.command_guard import CommandGuard, GuardConfig
 from rise_robot.core.contract import Contract
+from rise_robot.core.engagement import Engagement
 from rise_robot.core.errors import HardwareError, JointCommandRefusedError
 from rise_robot.hardware.parking import Parking
 from rise_robot.hardware.piper_arm import ArmFeedback, PiperArm
@@ -64,6 +65,7 @@ class PiperRobot:
     ) -> None:
         self.contract, self.arms, self._clock_ns = contract, tuple(arms), clock_ns
         self.guard = CommandGuard(contract, guard)
+        self._engagement = Engagement(contract, self.guard.config.engage_velocity)
         self.state, self.reason, self.faults = State.DISCONNECTED, "", 0
         self._park_pose = np.zeros(6) if park_pose is None else np.asarray(park_pose, float)
         self._park_velocity = park_velocity
@@ -102,7 +104,7 @@ class PiperRobot:
                 self.state = State.READY
 
     def execute(self, stamp_ns: int, positions: np.ndarray, now_ns: int) -> None:
-        """Send a command (A,) to all arms, or refuse it whole.
+        """Send a command (A,) to all arms, or refuse it whole. One that engages is approached slowly.
 
         Args:
             stamp_ns, now_ns: on the clock of the sender (ROS time).
@@ -116,9 +118,10 @@ class PiperRobot:
                 reason = "fault" if self.state is State.FAULT else "not_active"
                 self._refuse(reason, f"{self.state.value}: {self.reason or 'activate the driver'}")
             self._require_feedback()
-            self.guard.check(stamp_ns, positions, self.positions(), now_ns)
-            for arm, part in zip(self.arms, np.split(positions, len(self.arms)), strict=True):
-                arm.command(part)
+            measured = self.positions()
+            if self.guard.check(stamp_ns, positions, measured, now_ns):
+                self._engagement.begin(stamp_ns, positions, measured)
+            self._command(self._engagement.target(stamp_ns, positions))
 
     def check(self) -> None:
         """Latch a fault of any arm while the robot is driven, and go on parking; call it at feedback rate."""
@@ -147,6 +150,13 @@ class PiperRobot:
                 goal[7 * i : 7 * i + 6] = self._park_pose
             self._parking = Parking(self.positions(), goal, self._park_velocity, self._clock_ns())
             self.state = State.PARKING
+
+    def hold(self, reason: str) -> None:
+        """Send nothing more, neither commands nor the rest of the way to the parking pose: a latched fault, the motors
+        hold. Nothing to do where the arms are not driven."""
+        with self._lock:
+            if self.state in (State.ACTIVE, State.PARKING):
+                self._latch(reason)
 
     def emergency_stop(self) -> None:
         """The arms' own stop, for all of them, and a latched fault."""
@@ -182,6 +192,10 @@ class PiperRobot:
             for arm in self.arms:
                 arm.port.close()
 
+    def _command(self, target: np.ndarray) -> None:
+        for arm, part in zip(self.arms, np.split(target, len(self.arms)), strict=True):
+            arm.command(part)
+
     def _require_feedback(self) -> None:
         """A gap is no fault yet, but nothing moves in it, and what comes after it has to engage anew."""
         for arm in self.arms:
@@ -204,8 +218,7 @@ class PiperRobot:
         if error:
             self._latch(error)
         elif target is not None:
-            for arm, part in zip(self.arms, np.split(target, len(self.arms)), strict=True):
-                arm.command(part)
+            self._command(target)
         elif parking.arrived:
             self._off_by_ns = self._clock_ns() + round(1e9 * max(arm.settings.enable_timeout_s for arm in self.arms))
 

@@ -73,9 +73,11 @@ class CamerasNode:
             if name == "configure":
                 self._configure()
             elif name == "activate":
+                if not self._streams:  # deactivated before: a thread cannot be started twice
+                    self._configure()
                 for stream in self._streams:
                     stream.start()
-            else:  # a thread cannot be started twice: to go on, configure again
+            else:
                 self._stop_streams()
         except CameraError as error:
             self._stop_streams()

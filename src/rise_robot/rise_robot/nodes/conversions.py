@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from rise_msgs.msg import ActionChunk, RubricEvent
+from rise_msgs.msg import ActionChunk, EpisodeStatus, RubricEvent
 from rise_robot.core.chunk import Chunk, Trajectory, make_chunk, make_trajectory
 from rise_robot.core.contract import CameraSpec, Contract
 from rise_robot.core.errors import CommandError
@@ -29,6 +29,11 @@ def to_header(stamp_ns: int, frame_id: str = "") -> Header:
 def stamp_of(message: Any) -> int:
     """Header stamp in ns."""
     return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def is_running(status: EpisodeStatus) -> bool:
+    """The episode has begun and not ended; else the status is its end, or a later label."""
+    return status.state in (EpisodeStatus.STATE_STARTED, EpisodeStatus.STATE_RUNNING)
 
 
 def joint_state(

@@ -59,6 +59,7 @@ class DriverDiagnostics:
             f"{arm.name}/flange_error_mm": flange_mm,
             f"{arm.name}/send_failures": arm.port.failed,
             f"{arm.name}/unread_frames": arm.port.unread,
+            f"{arm.name}/bus_errors": arm.port.bus_errors,
         }
         remarks = arm.faults(driven=False)
         remarks += [f"{arm.name}: motor {i} {t} C" for i, t in enumerate(temperatures, 1) if t >= self._warm_c]

@@ -100,6 +100,10 @@ def _guard(node: Node) -> GuardConfig:
             node, "engage_tolerance", default.engage_tolerance, "rad between joints and a command that engages.",
             low=0.0, high=1.0,
         ),
+        engage_velocity=declare(
+            node, "engage_velocity", default.engage_velocity, "rad/s at which that distance is covered.",
+            low=0.02, high=3.0,
+        ),
         max_lag=declare(
             node, "max_lag", default.max_lag, "rad between measured joints and any command.", low=0.05, high=3.0
         ),

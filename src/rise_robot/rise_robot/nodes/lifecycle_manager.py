@@ -4,7 +4,8 @@ All are configured before the first is activated. When one fails, those that are
 reported with the node's name and its last error, and this node ends with exit code 1, which ends the bringup.
 On SIGINT it deactivates all: the controller brings the arms to rest and sends nothing more, then the driver executes
 nothing more and the motors hold.
-Calls: <node>/change_state of every node of the parameter `nodes`. Subscribes: /rosout. Publishes: /diagnostics (1 Hz).
+Calls: <node>/change_state, and <node>/get_state where its answer does not come, of every node of the parameter `nodes`.
+Subscribes: /rosout. Publishes: /diagnostics (1 Hz).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from collections.abc import Callable
 
 import rclpy.node
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Log
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
+from rclpy.task import Future
 
 from rise_robot.core.errors import LaunchError
 from rise_robot.core.start_order import StartOrder
@@ -28,13 +31,34 @@ from rise_robot.nodes import runtime
 from rise_robot.nodes.runtime import declare
 
 TRANSITIONS = {
-    "configure": Transition.TRANSITION_CONFIGURE,
-    "activate": Transition.TRANSITION_ACTIVATE,
-    "deactivate": Transition.TRANSITION_DEACTIVATE,
+    "configure": (Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE),
+    "activate": (Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE),
+    "deactivate": (Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE),
 }
+"""And the state that each leads to."""
 DOWN_S = 2.0
 """A node that does not deactivate in this time is ended as it is; its own end is a safe one too."""
 SPIN_S = 0.05
+ASK_S = 1.0
+"""After so long without an answer a node is asked for its state, again and again: on a busy machine an answer is lost
+where the node has not yet discovered who asks (`failed to send response`), and nobody would ever repeat it."""
+
+
+class _Reached:
+    """Called again and again: whether the node says that it is in state `goal`. It is asked every ASK_S."""
+
+    def __init__(self, client: Client, goal: int) -> None:
+        self._client, self._goal = client, goal
+        self._answer: Future | None = None
+        self._ask_at = time.monotonic() + ASK_S
+
+    def __call__(self) -> bool:
+        if self._answer is not None and self._answer.done():
+            answer, self._answer = self._answer, None
+            return bool(answer.result().current_state.id == self._goal)
+        if time.monotonic() >= self._ask_at and self._client.service_is_ready():
+            self._answer, self._ask_at = self._client.call_async(GetState.Request()), time.monotonic() + ASK_S
+        return False
 
 
 class LifecycleManagerNode:
@@ -68,6 +92,7 @@ class LifecycleManagerNode:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._caller)
         self._clients = {name: self._caller.create_client(ChangeState, f"{name}/change_state") for name in names}
+        self._states = {name: self._caller.create_client(GetState, f"{name}/get_state") for name in names}
         self._caller.create_subscription(Log, "/rosout", self._on_log, QoSProfile(depth=100))
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._said = "starting"
@@ -97,12 +122,12 @@ class LifecycleManagerNode:
         client, down = self._clients[name], transition == "deactivate"
         if not self._spin(client.service_is_ready, 0.0 if down else self._answer_s, down):
             return "it is gone" if down else f"it did not answer within {self._answer_s:g} s"
-        request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition], label=transition))
-        future = client.call_async(request)
-        limit_s = DOWN_S if down else self._change_s
-        if not self._spin(future.done, limit_s, down):
+        number, goal = TRANSITIONS[transition]
+        future = client.call_async(ChangeState.Request(transition=Transition(id=number, label=transition)))
+        limit_s, reached = DOWN_S if down else self._change_s, _Reached(self._states[name], goal)
+        if not self._spin(lambda: future.done() or reached(), limit_s, down):
             return f"not done within {limit_s:g} s"
-        if future.result().success:
+        if not future.done() or future.result().success:
             self.node.get_logger().info(f"{name}: {transition}")
             return ""
         self._spin(lambda: name in self._errors, 0.5, down)

@@ -85,7 +85,8 @@ class ObservationSubscriber:
 
     def _on_episode(self, message: EpisodeStatus) -> None:
         with self._changed:
-            self.instruction = message.instruction
+            if conversions.is_running(message):  # a label of an episode before is no instruction
+                self.instruction = message.instruction
             if message.episode_id != self._episode and message.state == EpisodeStatus.STATE_STARTED:
                 self._episode = message.episode_id
                 self.begin_ns = conversions.stamp_of(message)

@@ -12,9 +12,7 @@ from std_msgs.msg import Empty
 from rise_msgs.msg import EpisodeStatus
 from rise_msgs.srv import EndEpisode, LabelEpisode, SetControl, StartEpisode
 from rise_robot.core.supervisor import Mode
-from rise_robot.nodes import qos
-
-RUNNING = (EpisodeStatus.STATE_STARTED, EpisodeStatus.STATE_RUNNING)
+from rise_robot.nodes import conversions, qos
 
 
 class OperatorRequests:
@@ -76,5 +74,7 @@ class OperatorRequests:
         client.call_async(request).add_done_callback(answer)
 
     def _on_status(self, status: EpisodeStatus) -> None:
-        self._episode, self._runs = status.episode_id, status.state in RUNNING
+        if self._runs and not conversions.is_running(status) and status.episode_id != self._episode:
+            return  # somebody labels an episode of before
+        self._episode, self._runs = status.episode_id, conversions.is_running(status)
         self._on_change(self._episode, self._runs)

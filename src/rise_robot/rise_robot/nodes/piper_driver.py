@@ -5,6 +5,8 @@ where they are. deactivate: executes nothing more; the motors hold. cleanup: clo
 autostart) it configures and activates at the start. With read_only it reads, and never enables a motor (leader arms).
 Subscribes: joint_command; bringup remaps it to joint_setpoint, the same commands interpolated to 200 Hz. When they
 end, or are stale, the arms hold.
+Also subscribes: control/emergency_stop and control/status, for parking is not the controller's: a stop ends it, and
+while one is latched it does not begin. Where no controller has said anything, the topic stops commanded arms, too.
 Publishes: joint_states (at the arms' rate, 200 Hz), contract (latched), /diagnostics (1 Hz); control/emergency_stop
 once when a fault is latched, so that nobody goes on commanding arms that execute nothing.
 Serves (std_srvs/Trigger): ~/park, ~/emergency_stop, ~/reset.
@@ -26,6 +28,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Empty, String
 from std_srvs.srv import Trigger
 
+from rise_msgs.msg import ControlStatus
 from rise_robot.core.errors import HardwareError, JointCommandRefusedError, RiseRobotError
 from rise_robot.core.velocity_estimator import VelocityEstimator
 from rise_robot.hardware.can_reader import CanReader, Cycles
@@ -68,8 +71,11 @@ class PiperDriverNode:
         self._contract_topic.publish(String(data=self.contract.to_yaml()))
         self._report = DriverDiagnostics(self.contract.dh_convention, self._parameters.warm_c)
         self._commands = node.create_subscription(JointState, "joint_command", self._on_command, qos.COMMAND)
+        self._control: ControlStatus | None = None
+        node.create_subscription(Empty, "control/emergency_stop", self._on_stop, qos.EVENT)
+        node.create_subscription(ControlStatus, "control/status", self._on_control, qos.LATCHED)
         node.create_timer(1.0, self._diagnose)
-        for name, act in (("park", PiperRobot.park), ("emergency_stop", PiperRobot.emergency_stop)):
+        for name, act in (("park", self._begin_parking), ("emergency_stop", PiperRobot.emergency_stop)):
             self._serve(name, act)
         self._serve("reset", PiperRobot.reset)
 
@@ -81,6 +87,8 @@ class PiperDriverNode:
             if self._reader is not None and self._reader.failure is not None:
                 raise self._reader.failure
         self._follow_to_rest()
+        if self._robot is not None:
+            self._park_at_the_end(self._robot)
 
     def _follow_to_rest(self) -> None:
         """Whoever commands may be braking: `ros2 launch` interrupts all nodes at once."""
@@ -89,26 +97,46 @@ class PiperDriverNode:
             time.sleep(WAKE_S)
 
     def close(self) -> None:
-        """Park where that is wanted; otherwise the motors hold the arms where they are."""
+        """The motors hold the arms where they are, unless they were parked."""
         robot = self._robot
         if robot is None:
             return
+        self.node.get_logger().info(f"closing: {robot.reason or 'the motors hold the arms where they are'}")
+        self._transition("cleanup")
+
+    def _park_at_the_end(self, robot: PiperRobot) -> None:
+        """Where that is wanted, and to its end where somebody asked for it; a stop is still heard."""
         if self._parameters.park_on_shutdown and self._powered:
             self._park(robot)
         while robot.state is State.PARKING:
             time.sleep(WAKE_S)
             robot.check()
-        self.node.get_logger().info(f"closing: {robot.reason or 'the motors hold the arms where they are'}")
-        self._transition("cleanup")
 
     def _park(self, robot: PiperRobot) -> None:
         """Whoever brought the driver up has deactivated it; the motors are still on."""
         try:
             if robot.state is State.READY:
                 robot.activate()
-            robot.park()
+            self._begin_parking(robot)
         except HardwareError as error:
             self.node.get_logger().error(f"not parked: {error}")
+
+    def _begin_parking(self, robot: PiperRobot) -> None:
+        control = self._control
+        if control is not None and control.mode == ControlStatus.MODE_ESTOP:
+            raise HardwareError(f"no parking: an emergency stop is latched ({control.reason}); clear it first")
+        robot.park()
+
+    def _on_stop(self, _: Empty) -> None:
+        robot = self._robot
+        if robot is not None and (self._control is None or robot.state is State.PARKING):
+            robot.hold("emergency stop")
+
+    def _on_control(self, message: ControlStatus) -> None:
+        """By service, the stop reaches the controller alone."""
+        self._control, robot = message, self._robot
+        if message.mode == ControlStatus.MODE_ESTOP and robot is not None and robot.state is State.PARKING:
+            robot.hold(f"emergency stop: {message.reason}")
 
     def _transition(self, name: str) -> TransitionCallbackReturn:
         """Carry out a lifecycle transition; a RiseRobotError fails it."""

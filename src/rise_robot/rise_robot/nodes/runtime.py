@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import stat
 import sys
 import threading
 import traceback
@@ -16,11 +18,14 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
 
 from rise_robot.core.contract import Contract, contract_path
 from rise_robot.core.errors import ContractError
 from rise_robot.core.scheduling import ask_for_realtime as ask_for_realtime
 from rise_robot.processes import PARENT_ENV
+
+STDERR = 2
 
 T = TypeVar("T", bool, int, float, str)
 
@@ -38,10 +43,17 @@ class Runnable(Protocol):
 
 
 def declare(
-    node: Node, name: str, default: T, description: str, *, low: float | None = None, high: float | None = None
+    node: Node,
+    name: str,
+    default: T,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    read_only: bool = True,
 ) -> T:
-    """Declare a read-only parameter and return its value; the type is that of the default."""
-    descriptor = ParameterDescriptor(description=description, read_only=True)
+    """Declare a parameter and return its value; the type is that of the default."""
+    descriptor = ParameterDescriptor(description=description, read_only=read_only)
     if low is not None and high is not None:
         if isinstance(default, float):
             descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
@@ -76,6 +88,10 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
         threads: more than one serves callbacks that wait for others (actions).
         realtime: the integer parameter that holds the SCHED_FIFO priority to ask for, for all threads; empty: none.
     """
+    others = remove_ros_args(sys.argv if args is None else ["", *args])[1:]
+    if others:
+        return _answer_arguments(others, sys.modules[make.__module__].__doc__ or "")
+    log_without_waiting()
     asked, stop = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.set())
@@ -103,6 +119,34 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
     for error in failure:
         _report(error)
     return 1 if failure else 0
+
+
+def _answer_arguments(given: list[str], about: str) -> int:
+    """Print help, or what is wrong with arguments; a node that only looks as if it took them might move arms."""
+    if {"-h", "--help"} & set(given):
+        print(
+            f"{about.strip()}\n\nParameters: --ros-args -p NAME:=VALUE, or --params-file FILE; config/ explains them."
+        )
+        return 0
+    print(f"unknown arguments {given}; parameters are given as --ros-args -p NAME:=VALUE", file=sys.stderr)
+    return 2
+
+
+def log_without_waiting() -> None:
+    """Drop log lines that nobody takes, as on a terminal after Ctrl-S or behind a connection that hangs.
+
+    rclpy writes them to standard error holding Python's lock: a full pipe would stop every thread of the node, the
+    control loop and the emergency stop among them. The terminal or pipe is opened anew, for its other users still wait.
+    """
+    kind = os.fstat(STDERR).st_mode
+    if not stat.S_ISFIFO(kind) and not os.isatty(STDERR):
+        return
+    try:
+        own = os.open(f"/proc/self/fd/{STDERR}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:  # a terminal of somebody else, as after su
+        return
+    os.dup2(own, STDERR)
+    os.close(own)
 
 
 def wait(stop: threading.Event) -> None:
@@ -165,10 +209,11 @@ def _close(runnable: Runnable | None, failure: list[BaseException]) -> None:
 
 
 def _report(error: BaseException) -> None:
-    if type(error).__module__.startswith("rise_"):  # raised on purpose, the message says what to do
-        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-    else:
-        traceback.print_exception(error, file=sys.stderr)
+    with contextlib.suppress(BlockingIOError):  # nobody reads
+        if type(error).__module__.startswith("rise_"):  # raised on purpose, the message says what to do
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        else:
+            traceback.print_exception(error, file=sys.stderr)
 
 
 def diagnostics(node: Node, level: bytes, message: str, values: Mapping[str, Any]) -> DiagnosticArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from contextlib import suppress
 
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -39,5 +40,6 @@ class TopicSource:
         try:
             self._newest.put_nowait(message)
         except queue.Full:
-            self._newest.get_nowait()
+            with suppress(queue.Empty):  # taken meanwhile
+                self._newest.get_nowait()
             self._newest.put_nowait(message)

@@ -35,6 +35,7 @@ from rise_robot.nodes.lifecycle import ManagedNode
 from rise_robot.nodes.periodic_thread import PeriodicThread
 
 WAKE_S = 0.1
+WITHOUT_DIGITS = str.maketrans("", "", "-.0123456789")
 REST_S = 1.0
 """Limits of acceleration bring every joint to rest sooner."""
 
@@ -49,8 +50,9 @@ class TrajectoryControllerNode:
         self._interpolator = controller_parameters.interpolator(self.contract)
         self._lock = threading.Lock()
         self._core = self._new_core()
+        self._begun = False
         self._loops: list[PeriodicThread] = []
-        self._active, self._last_reason = False, ""
+        self._active, self._last_words = False, ""
         self._last_command, self._at_rest = np.zeros(0), True
         self._wire()
 
@@ -103,13 +105,19 @@ class TrajectoryControllerNode:
         return TransitionCallbackReturn.SUCCESS
 
     def _activate(self) -> None:
-        """Begin as after construction: no plan, no feedback, no authority of before; only a latched stop stays."""
+        """Begin as after construction: no plan, no feedback, no authority of before; only a latched stop stays.
+
+        `initial_mode` is for the first time only: who deactivated it had a reason, and has to give control again.
+        """
         with self._lock:
             before, self._core = self._core.supervisor, self._new_core()
+            if self._begun:
+                self._core.request(Mode.HOLD, "activated anew", self._now())
+            self._begun = True
             if before.authority is Mode.ESTOP:
                 self._core.request(Mode.ESTOP, before.reason, self._now())
             self._interpolator.reset()
-        self._active, self._last_reason = True, ""
+        self._active, self._last_words = True, ""
         if self._simulated:
             return
         given = self._parameters
@@ -162,9 +170,10 @@ class TrajectoryControllerNode:
             self._last_command = output.command
             self._command.publish(conversions.joint_state(self.contract, now, output.command))
         self._status.publish(self._status_message(now, output))
-        if output.reason != self._last_reason:
+        words = output.reason.translate(WITHOUT_DIGITS)  # distances change with every tick
+        if words != self._last_words:
             self.node.get_logger().info(f"{output.mode.value}: {output.reason}")
-            self._last_reason = output.reason
+            self._last_words = words
 
     def _status_message(self, now: int, output: ControlOutput) -> ControlStatus:
         return ControlStatus(

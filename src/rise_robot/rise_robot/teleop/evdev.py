@@ -19,6 +19,8 @@ EV_KEY, EV_ABS = 1, 3
 EVIOCGABS = 0x80184540  # _IOR('E', 0x40 + axis, struct input_absinfo)
 DEFAULT_RANGE = (-32768, 32767)  # of a pipe, which cannot be asked
 
+SYN_DROPPED = (0, 3)
+"""Type and code of the event that says that others were lost."""
 _LETTERS = {16: "QWERTYUIOP", 30: "ASDFGHJKL", 44: "ZXCVBNM", 2: "1234567890"}
 KEYS = {first + i: f"KEY_{letter}" for first, row in _LETTERS.items() for i, letter in enumerate(row)}
 KEYS |= {1: "KEY_ESC", 14: "KEY_BACKSPACE", 15: "KEY_TAB", 28: "KEY_ENTER", 57: "KEY_SPACE"}
@@ -34,9 +36,15 @@ CONTROLS = frozenset(KEYS.values()) | frozenset(AXES.values())
 
 
 def parse(data: bytes, ranges: dict[str, tuple[int, int]]) -> list[InputEvent]:
-    """Events of whole `struct input_event`s; others than known keys and axes, and repetitions, are left out."""
+    """Events of whole `struct input_event`s; others than known keys and axes, and repetitions, are left out.
+
+    Raises:
+        TeleoperationError: the kernel dropped events; a release may be among them.
+    """
     events = []
     for _, _, kind, code, value in EVENT.iter_unpack(data):
+        if (kind, code) == SYN_DROPPED:
+            raise TeleoperationError("the input device's events were dropped: it was not read for too long")
         if kind == EV_KEY and code in KEYS and value in (0, 1):
             events.append(InputEvent(KEYS[code], float(value)))
         elif kind == EV_ABS and code in AXES:

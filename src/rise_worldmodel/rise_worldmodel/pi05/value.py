@@ -47,6 +47,8 @@ class Pi05ValueConfig(Config):
 class Pi05Value(ValueFunction):
     """V from the last token of `Task: sort the bricks;` after it has seen every view and every word."""
 
+    frames_at_once = 32
+
     def __init__(self, config: Pi05ValueConfig, tokenizer: Tokenizer) -> None:
         super().__init__()
         self.config, self.tokenizer = config, tokenizer
