@@ -18,7 +18,7 @@ demo: install ## from a ROS 2 bag to a policy that improved itself; writes runs/
 	@$(enter) python -m rise_learning.demo --out runs/demo $(DEMO_ARGS)
 
 test: install ## all tests; PYTEST_ARGS="-k ensembler" narrows them
-	@$(enter) python -m pytest -q $(PYTEST_ARGS)
+	@$(enter) scripts/test.sh $(PYTEST_ARGS)
 
 lint: install ## ruff, mypy on the cores, ament-style checks, shellcheck
 	@$(enter) ruff check . && ruff format --check . && mypy && python scripts/lint_packages.py && \
