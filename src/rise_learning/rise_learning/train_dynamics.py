@@ -140,14 +140,14 @@ def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
     return complete
 
 
-def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs, seen: np.ndarray | None = None) -> Told:
-    """What the dynamics are told of the chunks that start at frames g, or would be at frames `seen` of other states."""
+def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs, acting: np.ndarray | None = None) -> Told:
+    """What the dynamics are told at frames g of the chunks that start there, or of those that start at `acting`."""
     texts = episodes.instructions
     return inputs(
         torch.from_numpy(episodes.state[episodes.step_of[g]]),
-        torch.from_numpy(episodes.chunk(g)),
+        torch.from_numpy(episodes.chunk(g if acting is None else acting)),
         [texts[number] for number in episodes.episode_of[g]],
-        torch.from_numpy(episodes.frames[g if seen is None else seen]),
+        torch.from_numpy(episodes.frames[g]),
     )
 
 
@@ -214,7 +214,7 @@ def held_out_report(
 ) -> dict[str, float]:
     """`dynamics_report` of the chunks that start at frames g of episodes that no training read."""
     context, future, told = clip(episodes, g, inputs)
-    other = told_of(episodes, np.roll(g, 1), inputs, seen=g)
+    other = told_of(episodes, g, inputs, acting=np.roll(g, 1))
     return dynamics_report(
         model, context, future, told.actions, told.state, maps=told.maps, other=other, steps=steps, seed=seed
     )

@@ -83,7 +83,7 @@ def test_maps_with_objects_need_the_last_frame_and_travel_with_the_checkpoint(
     assert inputs.belt_speed is None and load_inputs(tmp_path, TINY, CONFIG).belt_speed == 0.1
 
 
-def test_peers_without_maps_cannot_show_objects() -> None:
-    blind = DynamicsInputs(TINY, tiny_dynamics(TINY.action_dim), Normalizer(TINY.action_dim), None)
+def test_peers_without_maps_cannot_show_objects(inputs: DynamicsInputs) -> None:
+    blind = dataclasses.replace(inputs, config=tiny_dynamics(TINY.action_dim))
     with pytest.raises(ConfigError, match="only where there are control maps"):
         blind.showing_objects(make_set(TINY), 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -27,7 +29,9 @@ from rise_learning.evaluation.imagination_figures import Future, _examples, futu
 from rise_learning.evaluation.offline import gain_intervals
 from rise_learning.rl.imagination import recorded_starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_learning.train_dynamics import told_of
 from rise_learning.training.world_model_io import save_trained
+from rise_robot.core.tracking import JointTracking
 from rise_worldmodel.config import CodecConfig, DynamicsConfig, ValueConfig
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.trust import TrustConfig
@@ -72,6 +76,27 @@ def test_processes_imagine_what_one_would(model: LearnedWorldModel, run: Path, e
     assert torch.equal(together.frames, alone.frames), "in order, by the same seeds, in the same portions"
     for name in ("rise", "trust", "value_now"):
         np.testing.assert_allclose(getattr(together, name), getattr(alone, name), rtol=1e-5, err_msg=name)
+
+
+def test_imagined_joints_lag_behind_their_commands(model: LearnedWorldModel, episodes: EpisodeSet) -> None:
+    """A policy learns from joints as recorded; those of imagined episodes must not run ahead of them."""
+    contract, starts = episodes.contract, recorded_starts(episodes, np.arange(3))
+    lagging = copy.copy(model)
+    lagging.inputs = replace(model.inputs, tracking=JointTracking((0.5,) * contract.action_dim))
+    commands = (starts.state + 1.0)[:, None].repeat(1, contract.chunk_size, 1)
+    frames = torch.zeros(3, contract.frames_per_chunk, 1, 1, 1, 3, dtype=torch.uint8)
+    rise = lagging.advance(starts, commands, frames).states - starts.state[:, None]
+    steps = contract.actions_per_frame * torch.arange(1, contract.frames_per_chunk + 1)
+    torch.testing.assert_close(rise, (1 - 0.5**steps)[None, :, None].expand_as(rise), atol=1e-5, rtol=0)
+
+
+def test_other_actions_are_told_of_the_very_state(model: LearnedWorldModel, episodes: EpisodeSet) -> None:
+    """Else the bound is worse for being told of another state, and the gain over it is overstated."""
+    g, acting = np.array([0, 1]), np.array([13, 14])
+    swapped, own = told_of(episodes, g, model.inputs, acting=acting), told_of(episodes, g, model.inputs)
+    other = told_of(episodes, acting, model.inputs)
+    assert torch.equal(swapped.actions, other.actions) and not torch.equal(swapped.actions, own.actions)
+    assert swapped.state is not None and own.state is not None and torch.equal(swapped.state, own.state)
 
 
 def test_chunks_are_complete_and_of_every_episode(episodes: EpisodeSet) -> None:

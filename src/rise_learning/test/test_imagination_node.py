@@ -32,6 +32,7 @@ from rise_msgs.action import ImagineChunk
 from rise_msgs.msg import ActionChunk, ImaginedValue
 from rise_robot.core.chunk import Chunk
 from rise_robot.core.observation_buffer import Observation
+from rise_robot.core.tracking import JointTracking
 from rise_robot.nodes import conversions, qos
 from rise_worldmodel.config import tiny_dynamics, tiny_value
 from rise_worldmodel.dynamics import MultiViewDynamics
@@ -42,7 +43,7 @@ def save_untrained_world(run: Path) -> Path:
     """Dynamics, value and policy of the tiny contract with random weights; bins from -1 to 1."""
     torch.manual_seed(0)
     dynamics = MultiViewDynamics(dataclasses.replace(tiny_dynamics(TINY.action_dim), heads=2, head_dim=16, layers=1))
-    inputs = DynamicsInputs(TINY, dynamics.config, Normalizer(TINY.action_dim), None)
+    inputs = DynamicsInputs(TINY, dynamics.config, Normalizer(TINY.action_dim), JointTracking((1.0,) * TINY.action_dim))
     save_trained(run / "dynamics", dynamics, TINY, **inputs.texts())
     save_trained(run / "value", ValueModel(tiny_value(views=len(TINY.cameras))), TINY)
     meta = save_untrained(run / "policy", "untrained") / "model.json"

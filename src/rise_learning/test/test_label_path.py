@@ -15,7 +15,7 @@ from rise_learning.errors import ConfigError
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.prompt import build_prompt
 from rise_learning.rl.bins import AdvantageBins
-from rise_learning.rl.imagination import Imagined
+from rise_learning.rl.imagination import Imagined, Travelled, imagined_rollout, recorded_starts
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig
 from rise_learning.training.policy_training import OfflineSamples, new_policy
@@ -24,6 +24,8 @@ from rise_learning.training_settings import SelfImprovement
 BINS = AdvantageBins(-1.0, 1.0)
 MIDDLE = -0.35
 """Falls into bin 4."""
+LAG = 0.25
+"""rad, by which a chunk moves the joints of `JudgeAlike`."""
 
 
 class JudgeAlike:
@@ -31,6 +33,9 @@ class JudgeAlike:
 
     def imagine(self, starts, chunks, seed):
         return Imagined(starts.context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full((len(chunks), 5), MIDDLE))
+
+    def advance(self, starts, commands, frames):
+        return Travelled(frames, (starts.state + LAG)[:, None].repeat(1, 5, 1))
 
 
 class Listening(FlowPolicy):
@@ -72,6 +77,17 @@ def test_rollout_asks_for_the_top_bin():
     loop.before_step(0)
     assert set(policy.prompts[0]) == {"Advantage: 10. Task: sort the bricks."}
     assert all((bins == 10).all() for bins in policy.head_bins)
+
+
+def test_second_chunks_start_where_the_world_model_says_that_the_joints_are():
+    """Not where they were commanded, which the arms have not reached yet."""
+    loop, policy = make_loop()
+    samples = imagined_rollout(
+        policy, JudgeAlike(), recorded_starts(loop.offline.episodes, np.arange(3)), top_bin=10, candidates=1,
+        chunks_per_start=2, within_state=False, flow_steps=1, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    first, second = (samples.state[samples.depth == depth] for depth in (0, 1))
+    torch.testing.assert_close(second, first + LAG)
 
 
 def test_judged_label_reaches_prompt_and_head_unchanged():

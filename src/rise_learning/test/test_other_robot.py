@@ -33,6 +33,7 @@ from rise_learning.training.world_model_io import (
     save_trained,
 )
 from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.tracking import JointTracking
 from rise_worldmodel.config import tiny_dynamics
 from rise_worldmodel.dynamics import MultiViewDynamics
 
@@ -161,7 +162,7 @@ def test_units_do_not_mix_in_action_errors(trained: tuple[Path, Path], monkeypat
 def test_base_of_another_robot_is_never_started_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     piper = Contract.load(config_path("contract_tiny.yaml"))
     model = MultiViewDynamics(tiny_dynamics(piper.action_dim))
-    inputs = DynamicsInputs(piper, model.config, Normalizer(14), tracking=None)
+    inputs = DynamicsInputs(piper, model.config, Normalizer(14), JointTracking((1.0,) * 14))
     save_trained(tmp_path / "dynamics", model, piper, **inputs.texts())
     monkeypatch.setattr(base, "SHIPPED", tmp_path)
     assert base.find_base("auto", piper, (48, 64)) is not None

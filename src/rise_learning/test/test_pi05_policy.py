@@ -8,6 +8,7 @@ import torch
 from published import openpi_tensors, write_tokenizer
 from safetensors.torch import save_file
 from synthetic import SIZE, make_set, small_contract
+from test_label_path import JudgeAlike
 
 from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import ConfigError
@@ -17,7 +18,6 @@ from rise_learning.policy.interface import PolicyInput
 from rise_learning.policy.pi05_policy import Pi05Policy, flow_times
 from rise_learning.policy.prompt import build_state_prompt, discretize_state
 from rise_learning.rl.bins import AdvantageBins
-from rise_learning.rl.imagination import Imagined
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.loop import LoopConfig, Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, fit_config, new_policy
@@ -52,13 +52,6 @@ def observations(count=4):
 
 def noise(count):
     return torch.randn(count, CONFIG.basis_size, generator=torch.Generator().manual_seed(0))
-
-
-class Judge:
-    """A world model that calls every chunk mediocre: bin 4."""
-
-    def imagine(self, starts, chunks, seed):
-        return Imagined(starts.context[:, -1:].repeat(1, 5, 1, 1, 1, 1), np.full((len(chunks), 5), -0.35))
 
 
 def test_two_training_steps_a_resume_and_a_sample(tmp_path):
@@ -131,7 +124,7 @@ def test_an_imagined_label_reaches_prompt_and_expert(monkeypatch):
     velocity = policy.model.velocity
     policy.model.velocity = lambda prefix, noisy, time, bins: labels.append(bins) or velocity(prefix, noisy, time, bins)
     settings = SelfImprovement(loop=LoopConfig(batch_size=5), offline_share=0.0, starts_per_rollout=3)
-    loop = SelfImprovementLoop(policy, Judge(), SAMPLES, BINS, settings, seed=0)
+    loop = SelfImprovementLoop(policy, JudgeAlike(), SAMPLES, BINS, settings, seed=0)
     loop.before_step(0)
     assert all(text.startswith("Advantage: 10. Task: sort the bricks, State: ") for text in prompts)
     assert all((bins == 10).all() for bins in labels)

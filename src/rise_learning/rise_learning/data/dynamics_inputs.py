@@ -35,22 +35,22 @@ class DynamicsInputs:
     Recorded and proposed chunks go through the same lines, so that training and imagination are told the same.
 
     Attributes:
-        tracking: how joints follow commands, for the maps; None for dynamics without maps.
+        tracking: how joints follow commands, in the maps and in what a policy is shown next.
         belt_speed: m/s by which a belt carries the objects that maps show; None where maps show the robot alone.
     """
 
     contract: Contract
     config: DynamicsConfig
     normalizer: Normalizer
-    tracking: JointTracking | None
+    tracking: JointTracking
     belt_speed: float | None = None
 
     @classmethod
     def fit(cls, episodes: EpisodeSet, config: DynamicsConfig) -> DynamicsInputs:
-        """Normalisation, and the lag of the joints where `config` asks for control maps, of recorded episodes."""
+        """Normalisation, and the lag of the joints, of recorded episodes."""
         normalizer = Normalizer.fit(np.concatenate([episodes.state, episodes.action]))
         pairs = [(episode.state, episode.action) for episode in episodes.episodes]
-        return cls(episodes.contract, config, normalizer, JointTracking.fit(pairs) if config.control_maps else None)
+        return cls(episodes.contract, config, normalizer, JointTracking.fit(pairs))
 
     def showing_objects(self, episodes: EpisodeSet, seed: int) -> DynamicsInputs:
         """The same with maps that also show objects, for the speed of the belt in recorded episodes.
@@ -59,7 +59,7 @@ class DynamicsInputs:
             ConfigError: these dynamics see no maps.
             DataError: no episode is long enough.
         """
-        if self.tracking is None:
+        if not self.config.control_maps:
             raise ConfigError("maps can show objects only where there are control maps")
         g = np.flatnonzero(episodes.frames_left(np.arange(len(episodes))) >= BELT_FRAMES)
         if not len(g):
@@ -91,14 +91,21 @@ class DynamicsInputs:
             if instructions is None:
                 raise ConfigError("these dynamics (Genie Envisioner) read the instruction, and none was given")
             return Told(instruction_numbers(instructions, config.texts, config.text_vocabulary), None, None)
-        maps = None if self.tracking is None else torch.from_numpy(self._maps(state.numpy(), chunks.numpy(), seen))
+        maps = torch.from_numpy(self._maps(state.numpy(), chunks.numpy(), seen)) if config.control_maps else None
         now = self.normalizer.normalize(state) if config.use_state else None
         return Told(self.normalizer.normalize(chunks), now, maps)
 
+    def joints(self, state: np.ndarray, commands: np.ndarray) -> np.ndarray:
+        """(B, K, A) joint positions after each of (B, K, A) commands from (B, A) positions, rad and m.
+
+        They lag behind their commands by what recordings show: a policy that is shown joints where they were commanded
+        sees its arms .04 rad ahead of where it has learned to see them.
+        """
+        return self.tracking.follow(state, commands)
+
     def _maps(self, state: np.ndarray, chunks: np.ndarray, seen: Tensor | None) -> np.ndarray:
         """(B, G + 1, V, h, w, 3) uint8 where the commands will take the robot, at `config.map_steps`."""
-        assert self.tracking is not None
-        joints = np.concatenate([state[:, None], self.tracking.follow(state, chunks)], axis=1)  # (B, K + 1, A)
+        joints = np.concatenate([state[:, None], self.joints(state, chunks)], axis=1)  # (B, K + 1, A)
         steps = np.array(self.config.map_steps) * self.config.actions_per_frame
         shown = joints[:, steps]
         if self.belt_speed is not None:
@@ -117,18 +124,17 @@ class DynamicsInputs:
     def texts(self) -> dict[str, str]:
         """For the metadata of a checkpoint."""
         normalizer = {"mean": self.normalizer.mean.tolist(), "std": self.normalizer.std.tolist()}
-        texts = {NORMALIZER_KEY: json.dumps(normalizer)}
-        if self.tracking is not None:
-            texts[TRACKING_KEY] = json.dumps(self.tracking.gain)
+        texts = {NORMALIZER_KEY: json.dumps(normalizer), TRACKING_KEY: json.dumps(self.tracking.gain)}
         if self.belt_speed is not None:
             texts[BELT_KEY] = json.dumps(self.belt_speed)
         return texts
 
     @classmethod
     def from_texts(cls, texts: dict[str, str], contract: Contract, config: DynamicsConfig) -> DynamicsInputs:
-        """The inverse of `texts`."""
+        """The inverse of `texts`; older ones of dynamics without maps lack the lag, and their joints follow at once."""
         raw = json.loads(texts[NORMALIZER_KEY])
         normalizer = Normalizer(len(raw["mean"]))
         normalizer.load_state_dict({name: torch.tensor(values) for name, values in raw.items()})
-        gain, speed = (json.loads(texts.get(key, "null")) for key in (TRACKING_KEY, BELT_KEY))
-        return cls(contract, config, normalizer, None if gain is None else JointTracking(tuple(gain)), speed)
+        at_once = JointTracking((1.0,) * contract.action_dim)
+        tracking = JointTracking(tuple(json.loads(texts[TRACKING_KEY]))) if TRACKING_KEY in texts else at_once
+        return cls(contract, config, normalizer, tracking, json.loads(texts.get(BELT_KEY, "null")))

@@ -120,7 +120,7 @@ def chunk_scores(
     def portions() -> Iterator[Portion]:
         for rows in np.array_split(np.arange(len(g)), -(-len(g) // PORTION)):
             context, future, told = clip(episodes, g[rows], inputs)
-            other = told_of(episodes, others[rows], inputs, seen=g[rows])
+            other = told_of(episodes, g[rows], inputs, acting=others[rows])
             yield Portion(context, future, told, other, [seeds[row] for row in rows])
 
     return collect_scores(model, portions(), steps=steps, flow=flow, published=published)

@@ -234,7 +234,9 @@ def imagined_rollout(
         if within_state:
             advantage -= np.repeat(advantage.reshape(-1, candidates).mean(1), candidates)
         found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group, trust))
-        current = Starts(imagined.frames[:, -current.context.shape[1] :], chunks[:, -1], current.instructions)
+        if depth + 1 < chunks_per_start:
+            joints = world_model.advance(current, chunks, imagined.frames).states[:, -1]
+            current = Starts(imagined.frames[:, -current.context.shape[1] :], joints, current.instructions)
     images, state, chunks, advantage, depths, groups, trusts = zip(*found, strict=True)
     return OnlineSamples(
         torch.cat(images),

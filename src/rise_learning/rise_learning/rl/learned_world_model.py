@@ -86,8 +86,9 @@ class LearnedWorldModel:
         return Imagined(found.frames, rise, trust, found.value_now.float().numpy())
 
     def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
-        """The imagined frames; joints are where they were commanded."""
-        states = commands[:, self.actions_per_frame - 1 :: self.actions_per_frame]
+        """The imagined frames, and joints that follow their commands as recorded ones do (`DynamicsInputs.joints`)."""
+        joints = self.inputs.joints(starts.state.numpy(), commands.numpy())
+        states = torch.from_numpy(joints[:, self.actions_per_frame - 1 :: self.actions_per_frame])
         return Travelled(frames[:, : states.shape[1]], states)
 
     def judge(self, now: Tensor, frames: Tensor, instructions: list[str]) -> Imagined:
