@@ -20,9 +20,13 @@ from rise_learning.evaluation.results import sentence, summarize
 from rise_learning.evaluation.runner import evaluate_policy
 from rise_learning.policy.location import policy_directory
 from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_learning.training.learned_from import warn_of_known_scenes
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import trained_contract
 from rise_robot.sim.tasks import TaskSetting
+
+EVALUATED_SEED, RECORDED_SEED = 1_000_000, 2_000_000
+"""First seeds of episodes that are counted, and of those that are learned from."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,9 @@ class Args:
     """Run directory, or the directory of one policy."""
     task: str = "brick_sorting"
     episodes: int = 50
-    seed: int = 1_000_000
-    """Seed of the first episode; keep evaluation seeds away from those of demonstrations."""
+    seed: int | None = None
+    """Seed of the first episode; 1,000,000 if not given, with --record 2,000,000: what is recorded is there to learn
+    from, and those scenes are no longer held out."""
     level: str | None = None
     """Difficulty (docs/tasks.md); not given: one brick, and `default` for the other tasks."""
     bricks: int | None = None
@@ -75,7 +80,10 @@ def evaluate(args: Args) -> None:
     """Run the episodes, print and store the result."""
     directory = policy_directory(args.run)
     task = TaskSetting.of(args.task, args.level, args.bricks)
-    seeds = list(range(args.seed, args.seed + args.episodes))
+    first = args.seed if args.seed is not None else EVALUATED_SEED if args.record is None else RECORDED_SEED
+    seeds = list(range(first, first + args.episodes))
+    if args.record is None:
+        warn_of_known_scenes(directory, args.task, seeds)
     if args.intervene and args.record is None:
         raise ConfigError("--intervene collects corrections; say with --record where they go")
     choosing = args.deployment.candidates > 1

@@ -19,18 +19,17 @@ import tyro
 from torch import Tensor
 
 from rise_learning import cli
-from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.data.loading import load_bags, require_apart
-from rise_learning.errors import CheckpointError, DataError
+from rise_learning.data.loading import load_bags
+from rise_learning.errors import CheckpointError
 from rise_learning.evaluation.offline import complete_starts, dynamics_figures, policy_figures, value_figures
 from rise_learning.evaluation.offline_figures import offline_figure
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.policy.location import META, STAGES
 from rise_learning.presets import get_preset
 from rise_learning.train_dynamics import clip
+from rise_learning.training.learned_from import require_unread
 from rise_learning.training.run_directory import write_json
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
-from rise_robot.bag.reader import find_bags
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.told import Told
 from rise_worldmodel.visualize import write_strip
@@ -67,30 +66,13 @@ def training_configs(run: Path, needed: tuple[str, ...] = ("value", "dynamics"))
     return configs
 
 
-def refuse_trained_on(configs: dict[str, dict[str, Any]], bags: tuple[Path, ...]) -> None:
-    """Raises DataError where a training of the run has read one of the bags."""
-    given = {bag.resolve() for path in bags for bag in find_bags(path)}
-    for name, config in configs.items():
-        for path in map(Path, config["bags"]):
-            used = {bag.resolve() for bag in find_bags(path)} if path.exists() else set()
-            if both := sorted(given & used):
-                raise DataError(f"{both[0]} was used to train {name}; give bags that no training has read")
-
-
-def refuse_same_episodes(configs: dict[str, dict[str, Any]], held_out: EpisodeSet, size: tuple[int, int]) -> None:
-    """Raises DataError where an episode lies in a training bag under another path; bags that are gone are not asked."""
-    paths = sorted({Path(path) for config in configs.values() for path in config["bags"] if Path(path).exists()})
-    require_apart(paths, held_out, size)
-
-
 def make_report(args: Args) -> dict[str, Any]:
     """Measure, and write the files of the report."""
     cli.use_threads(args.threads)
     configs = training_configs(args.run)
-    refuse_trained_on(configs, args.bags)
     size = get_preset(configs["dynamics"]["preset"]).image_size
     episodes = load_bags(list(args.bags), size)
-    refuse_same_episodes(configs, episodes, size)
+    require_unread([args.run / name for name in configs], episodes)
     contract = episodes.contract
     model = load_dynamics(args.run / "dynamics", contract).eval()
     inputs = load_inputs(args.run / "dynamics", contract, model.config)

@@ -32,8 +32,9 @@ from rise_learning.rl.self_improvement import SelfImprovementLoop, Statistics
 from rise_learning.rl.simulated_world_model import Judge, SimulatedWorldModel, recorded_task
 from rise_learning.rl.watched import Watched
 from rise_learning.training import distributed
-from rise_learning.training.best_policy import BestPolicy, Collapsed, PeriodicEvaluation
+from rise_learning.training.best_policy import TRIALS, BestPolicy, Collapsed, PeriodicEvaluation
 from rise_learning.training.fingerprint import fingerprint
+from rise_learning.training.learned_from import LearnedFrom
 from rise_learning.training.loop import Trainer
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training.run_directory import RunDirectory, write_json
@@ -44,6 +45,8 @@ from rise_worldmodel.trust import TrustConfig
 
 logger = logging.getLogger(__name__)
 
+BINS = "bins.json"
+"""Refitted bins, in OUT/self_improved."""
 PILOT_STATES = 128
 """Offline states whose imagined advantages set the range of refitted bins."""
 
@@ -95,7 +98,9 @@ def train(args: Args) -> None:
     loop = SelfImprovementLoop(policy, world_model, offline, bins, settings, args.seed)
     run = RunDirectory(args.out / "self_improved")
     rate = episodes.contract.control_rate_hz / episodes.contract.actions_per_frame
-    run.save_config(args=args, policy=policy.config, bins=bins)
+    models = {"policy": first, "value": args.out / "value"}
+    if args.world_model in ("learned", "imagined_frames"):
+        models["dynamics"] = args.out / "dynamics"
 
     def save(directory: Path) -> None:
         version = f"{args.out.name}/self_improved@{trainer.step}"
@@ -118,10 +123,14 @@ def train(args: Args) -> None:
         loop.loss,
         dataclasses.replace(settings.loop, seed=args.seed),
         run,
-        fingerprint=fingerprint(episodes, policy.config, args),
+        fingerprint=fingerprint(episodes, policy.config, args, models),
         before_step=before_step,
         extra_state=loop.state,
     )
+    run.save_config(args=args, policy=policy.config, bins=bins)
+    LearnedFrom.of(episodes, models.values()).write(run.path)
+    if trainer.step == 0:
+        forget(run.path)
     loop.restore(trainer.resumed_extra)
     averaged = trainer.ema.module
     assert isinstance(averaged, Policy)
@@ -203,9 +212,17 @@ def build_world_model(args: Args, episodes: EpisodeSet, device: torch.device) ->
     return learned if chosen == "learned" else ImaginedFrames(learned, simulator())
 
 
+def forget(directory: Path) -> None:
+    """What an earlier run of the same name has left that this one would take for its own; the first process does."""
+    if distributed.is_main():
+        for name in (BINS, TRIALS):
+            (directory / name).unlink(missing_ok=True)
+        shutil.rmtree(directory / "best", ignore_errors=True)
+
+
 def refit_once(loop: SelfImprovementLoop, run: RunDirectory) -> None:
     """Bins of the first start of this run; a resumed run reads them: its policy is no longer the starting one."""
-    stored = run.path / "bins.json"
+    stored = run.path / BINS
     if stored.exists():
         loop.bins = AdvantageBins(**json.loads(stored.read_text()))
     else:

@@ -26,9 +26,10 @@ from rise_learning.errors import ConfigError, DataError
 from rise_learning.model_choices import ARCHITECTURES, Architecture, DynamicsModel, PatchModel, peer_model
 from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training import distributed
-from rise_learning.training.base import begin_with, find_base
+from rise_learning.training.base import SHIPPED, begin_with, find_base
 from rise_learning.training.dynamics_models import new_model, small_config
 from rise_learning.training.fingerprint import fingerprint
+from rise_learning.training.learned_from import LearnedFrom
 from rise_learning.training.loop import Trainer, step_seed
 from rise_learning.training.run_directory import RunDirectory, write_json
 from rise_learning.training.world_model_io import load_value, save_trained
@@ -188,8 +189,8 @@ def new_dynamics(
 
 def starting_point(
     args: Args, episodes: EpisodeSet, size: tuple[int, int]
-) -> tuple[MultiViewDynamics, DynamicsInputs, bool]:
-    """The base, where one is wanted and of the kind that the flags ask for, else a new model; and whether it is a base.
+) -> tuple[MultiViewDynamics, DynamicsInputs, Path | None]:
+    """The base, where one is wanted and of the kind that the flags ask for, else a new model; and where it comes from.
 
     Raises:
         ConfigError: the directory of --base holds another kind, or --no-pretrain contradicts it.
@@ -204,9 +205,11 @@ def starting_point(
             raise ConfigError("--begin-with makes a new model: leave out --base and --no-pretrain")
         model, inputs = new_dynamics(episodes, size, args.seed, choice, **chosen)
         logger.info("%d parameters of %s", begin_with(args.begin_with, model), args.begin_with)
-        return model, inputs, True
+        return model, inputs, args.begin_with
     base = find_base(args.base if args.pretrain else "none", contract, size, wanted)
-    return (*base, True) if base else (*new_dynamics(episodes, size, args.seed, choice, **chosen), False)
+    if base:
+        return (*base, SHIPPED / "dynamics" if args.base == "auto" else Path(args.base))
+    return (*new_dynamics(episodes, size, args.seed, choice, **chosen), None)
 
 
 def held_out_report(
@@ -231,14 +234,17 @@ def train(args: Args) -> None:
         inputs = inputs.showing_objects(training, args.seed)
         logger.info("the belt runs at %.3f m/s", inputs.belt_speed)
     run = RunDirectory(args.out / "dynamics")
-    run.save_config(args=args, model=model.config, from_base=from_base, ablations=args.ablations)
+    models = {"base": from_base} if from_base else {}
     loop = dataclasses.replace(settings.loop, seed=args.seed)
     consistency = None
     if settings.value_weight:
-        value = load_value(args.out / "value", training.contract).to(distributed.start(loop.device))
+        models["value"] = args.out / "value"
+        value = load_value(models["value"], training.contract).to(distributed.start(loop.device))
         consistency = ValueConsistency(value, settings.value_weight)
     objective = DynamicsObjective(model, inputs, training, args, consistency)
-    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint(training, model.config, args))
+    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint(training, model.config, args, models))
+    run.save_config(args=args, model=model.config, from_base=from_base is not None, ablations=args.ablations)
+    LearnedFrom.of(training, models.values()).write(run.path)
     averaged = trainer.run("dynamics")
     assert isinstance(averaged, MultiViewDynamics)
     if not distributed.is_main():

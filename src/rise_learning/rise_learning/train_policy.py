@@ -23,6 +23,7 @@ from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
 from rise_learning.training import distributed
 from rise_learning.training.fingerprint import fingerprint
+from rise_learning.training.learned_from import LearnedFrom
 from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import OfflineSamples, fit_config, new_policy
 from rise_learning.training.run_directory import RunDirectory, write_json
@@ -104,14 +105,19 @@ def train(args: Args) -> None:
     name = "imitation" if args.imitation else "policy"
     run = RunDirectory(args.out / name)
     loop = dataclasses.replace(args.training.loop, seed=args.seed)
-    run.save_config(args=args, policy=policy.config, loop=loop)
-    write_json(run.path / "labels.json", statistics)
 
     def loss(step: int) -> dict:
         inputs, chunks = samples.batch(step_rng(args.seed, step), loop.local_batch_size, policy.config.history)
         return {"loss": policy.loss(inputs, chunks).mean()}
 
-    trainer = Trainer(policy, loss, loop, run, fingerprint=fingerprint(samples.episodes, policy.config, args))
+    models = {} if args.init is None else {"init": args.init}
+    if not args.imitation:
+        models["value"] = args.out / "value"
+    identity = fingerprint(samples.episodes, policy.config, args, models)
+    trainer = Trainer(policy, loss, loop, run, fingerprint=identity)
+    run.save_config(args=args, policy=policy.config, loop=loop)
+    write_json(run.path / "labels.json", statistics)
+    LearnedFrom.of(samples.episodes, models.values()).write(run.path)
     averaged = trainer.run(name)
     assert isinstance(averaged, Policy)
     if distributed.is_main():

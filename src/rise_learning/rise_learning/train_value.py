@@ -24,6 +24,7 @@ from rise_learning.model_choices import Pi05Backbone
 from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training import distributed
 from rise_learning.training.fingerprint import fingerprint
+from rise_learning.training.learned_from import LearnedFrom
 from rise_learning.training.loop import Trainer, step_rng
 from rise_learning.training.policy_training import view_groups
 from rise_learning.training.published import published_directory
@@ -197,10 +198,11 @@ def train(args: Args) -> None:
     rubric = episodes.rubric_classes()
     model = new_value(training, rubric, settings, size, args.seed)
     run = RunDirectory(args.out / "value")
-    run.save_config(args=args, model=model.config, ablations=args.ablations)
     loop = dataclasses.replace(settings.loop, seed=args.seed)
     objective = ValueObjective(model, training, rubric, settings, args.seed, progress=args.progress, td=args.td)
     trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint(training, model.config, args))
+    run.save_config(args=args, model=model.config, ablations=args.ablations)
+    LearnedFrom.of(training).write(run.path)
     if settings.averaged_target:
         averaged_value = trainer.ema.module
         assert isinstance(averaged_value, ValueFunction)

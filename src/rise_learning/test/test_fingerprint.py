@@ -6,9 +6,11 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from synthetic import make_set
+from synthetic import SIZE, make_set
 
-from rise_learning import train_dynamics, train_policy
+from rise_learning import train_dynamics, train_policy, train_value
+from rise_learning.errors import CheckpointError
+from rise_learning.presets import get_preset
 from rise_learning.self_improve import Args as SelfImproveArgs
 from rise_learning.training.fingerprint import differences, fingerprint
 
@@ -46,6 +48,34 @@ def test_what_changes_the_weights_is_another_training(other: train_policy.Args, 
 )
 def test_what_only_takes_longer_or_lies_elsewhere_is_the_same(other: train_policy.Args) -> None:
     assert training(ARGS) == training(other)
+
+
+def test_a_model_that_is_read_counts_by_its_weights_wherever_it_lies(tmp_path: Path) -> None:
+    """Labels of another value model, or another start of the same name, are another training."""
+
+    def with_value(weights: bytes, name: str) -> dict:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "model.safetensors").write_bytes(weights)
+        return fingerprint(EPISODES, {"width": 8}, ARGS, {"value": tmp_path / name})
+
+    first = with_value(b"first", "a")
+    assert with_value(b"first", "moved") == first
+    (words,) = differences(first, with_value(b"retrained", "a"))
+    assert words.startswith("models.value: ")
+
+
+def test_a_refused_resume_leaves_the_settings_of_the_training_alone(tmp_path: Path, monkeypatch) -> None:
+    settings = dataclasses.replace(train_value.Args.from_preset("tiny").training.loop, steps=1, batch_size=4)
+    training_settings = dataclasses.replace(train_value.Args.from_preset("tiny").training, loop=settings, held_out=0.2)
+    args = train_value.Args(bags=(tmp_path,), out=tmp_path, threads=1, training=training_settings)
+    monkeypatch.setattr(train_value, "load_bags", lambda *_: EPISODES)
+    monkeypatch.setattr(train_value, "get_preset", lambda _: dataclasses.replace(get_preset("tiny"), image_size=SIZE))
+    train_value.train(args)
+    before = {file.name: file.read_text() for file in (tmp_path / "value").glob("*.json")}
+    assert {"config.json", "learned_from.json"} <= before.keys()
+    with pytest.raises(CheckpointError, match="flags.seed: 0 there, 1 here"):
+        train_value.train(dataclasses.replace(args, seed=1))
+    assert before == {file.name: file.read_text() for file in (tmp_path / "value").glob("*.json")}
 
 
 def test_options_of_every_training_count() -> None:

@@ -21,11 +21,13 @@ from rise_learning import (
     train_value,
 )
 from rise_learning.data.dynamics_inputs import DynamicsInputs
+from rise_learning.data.loading import load_bags
 from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import CheckpointError, ConfigError, DataError
 from rise_learning.evaluation.held_out_text import held_out_lines
 from rise_learning.evaluation.offline import action_errors, holding_still
 from rise_learning.policy.checkpoint import load_policy
+from rise_learning.presets import get_preset
 from rise_learning.training import base
 from rise_learning.training.world_model_io import (
     load_dynamics,
@@ -113,16 +115,29 @@ def test_the_report_refuses_episodes_of_the_training(
 ) -> None:
     run, bags = trained
     monkeypatch.setenv("RISE_CACHE", str(run.parent / "cache"))
-    with pytest.raises(DataError, match="was used to train value"):
+    with pytest.raises(DataError, match="droid-train-0.* were used to train .*value"):
         offline_report.make_report(offline_report.Args(run=run, bags=(bags,), threads=1))
     copied = run.parent / "copied"
     source = run.parent / "recordings"
     if not copied.exists():
         import_episodes.import_episodes(import_episodes.Args(source=source, out=copied, json=True))
-    with pytest.raises(DataError, match="droid-train-0.* also lie in the bags of the training"):
+    with pytest.raises(DataError, match="droid-train-0.* were used to train .*value"):
         offline_report.make_report(offline_report.Args(run=run, bags=(copied / "train",), threads=1))
     with pytest.raises(CheckpointError, match="lacks value and dynamics"):
         offline_report.make_report(offline_report.Args(run=bags, bags=(bags / "val",), threads=1))
+
+
+def test_a_bag_named_twice_counts_once_and_a_copy_is_refused(
+    trained: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, bags = trained
+    monkeypatch.setenv("RISE_CACHE", str(run.parent / "cache"))
+    size = get_preset("tiny").image_size
+    once, twice = load_bags([bags / "val"], size), load_bags([bags, bags / "val"], size)
+    assert len(load_bags([bags], size)) == len(twice) > len(once)
+    shutil.copytree(bags / "val", tmp_path / "copied")
+    with pytest.raises(DataError, match=r"episode droid-val-7 lies in .*val.* and in .*copied"):
+        load_bags([bags / "val", tmp_path / "copied"], size)
 
 
 def test_without_a_value_model_the_videos_are_measured(

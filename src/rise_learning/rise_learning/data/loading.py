@@ -63,16 +63,25 @@ def load_bags(paths: list[Path], image_size: tuple[int, int], *, workers: int = 
     An episode that cannot be used is left out with a warning that names it and why. Frames stay on disk until they are
     used, and processes share what is read.
 
+    A bag that is reached twice counts once.
+
     Raises:
-        DataError: nothing usable there.
+        DataError: nothing usable there, or an episode lies in two bags.
         ContractMismatchError: bags of different contracts.
     """
     bags = _convert_all(paths, image_size, workers)
-    contract, episodes = None, []
+    contract, episodes, bag_of = None, [], {}
     for bag in bags:
         its, found = episode_cache.read(episode_cache.place_of(bag, image_size))
         contract = contract or its
         contract.require_same(its, ours=str(bags[0]), theirs=str(bag))
+        for episode in found:
+            other = bag_of.setdefault(episode.episode_id, bag)
+            if other is not bag:
+                raise DataError(
+                    f"episode {episode.episode_id} lies in {other} and in {bag}: leave out the copy; episodes of one "
+                    "policy on the same scenes are told apart by another --seed of evaluate --record"
+                )
         episodes += found
     assert contract is not None
     return EpisodeSet(contract, episodes)
@@ -89,7 +98,7 @@ def require_apart(paths: list[Path], held_out: EpisodeSet, image_size: tuple[int
 
 def _convert_all(paths: list[Path], image_size: tuple[int, int], workers: int) -> list[Path]:
     """The bags below `paths`, each in the cache."""
-    bags = [bag for path in paths for bag in find_bags(path)]
+    bags = list({bag.resolve(): bag for path in paths for bag in find_bags(path)}.values())
     if not bags:
         raise DataError(f"no bag below {[str(path) for path in paths]}; record or collect one first")
     missing = [bag for bag in bags if not episode_cache.place_of(bag, image_size).exists()]

@@ -16,8 +16,9 @@ from rise_learning.evaluation.held_out import (
     write_held_out_videos,
 )
 from rise_learning.evaluation.imagination_figures import outcomes_figure
-from rise_learning.offline_report import refuse_same_episodes, refuse_trained_on, training_configs
+from rise_learning.offline_report import training_configs
 from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_learning.training.learned_from import require_unread
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, trained_contract
 from rise_worldmodel.video_scores import PublishedMetrics
 
@@ -44,13 +45,12 @@ def held_out_report(
         ContractMismatchError: the bags are of another robot.
     """
     configs = training_configs(run, ("dynamics",) if model is None else ("value", "dynamics"))
-    refuse_trained_on(configs, tuple(bags))
     contract = trained_contract(run / "dynamics")
     dynamics = load_dynamics(run / "dynamics", contract).eval() if model is None else model.model.dynamics
     inputs = load_inputs(run / "dynamics", contract, dynamics.config) if model is None else model.inputs
     size = dynamics.config.height, dynamics.config.width
     episodes = load_bags(list(bags), size)
-    refuse_same_episodes(configs, episodes, size)
+    require_unread([run / name for name in configs], episodes)
     contract.require_same(episodes.contract, ours=str(run), theirs=str(bags[0]))
     drawn = HeldOutChunks.draw(episodes, chunks, seed)
     directory = run / "world_model"

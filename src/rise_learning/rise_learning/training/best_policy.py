@@ -20,6 +20,7 @@ from rise_learning.training.run_directory import write_json
 from rise_robot.sim.tasks import TaskSetting
 
 logger = logging.getLogger(__name__)
+TRIALS = "trials.json"
 
 
 class Collapsed(RiseLearningError):
@@ -68,7 +69,7 @@ class BestPolicy:
         workers: int = 2,
     ) -> None:
         self.directory, self.save, self.task, self.settings, self.workers = directory, save, task, settings, workers
-        self._file = directory / "trials.json"
+        self._file = directory / TRIALS
 
     @property
     def trials(self) -> list[Trial]:

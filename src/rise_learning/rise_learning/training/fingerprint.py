@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rise_learning.data.episode_set import EpisodeSet
@@ -9,19 +12,23 @@ from rise_learning.training.run_directory import to_plain
 
 HOW = ("bags", "out", "threads", "evaluation", "video_every")
 """Flags that leave the weights as they are, or are told otherwise (bags: by their episodes)."""
+WEIGHTS = "model.safetensors"
 HOW_LONG = (
     "steps", "checkpoint_every", "log_every", "device", "bfloat16", "shard_optimizer", "shard_parameters",
 )  # fmt: skip
 """Of the loop, likewise. More steps of the same training are welcome, though their learning rate falls more slowly."""
 
 
-def fingerprint(episodes: EpisodeSet, model: Any, args: Any) -> dict[str, Any]:
-    """Data, model and every flag that changes the weights, fit for JSON.
+def fingerprint(
+    episodes: EpisodeSet, model: Any, args: Any, models: Mapping[str, Path] | None = None
+) -> dict[str, Any]:
+    """Data, model, every flag that changes the weights, and the models that are read, fit for JSON.
 
     Args:
         episodes: that are trained on.
         model: configuration of the trained module.
         args: flags of the command, with those of its training in `training`.
+        models: directories of trained models that the training begins with or is told something by, by their role.
     """
     settings = _without(to_plain(args), HOW)
     training = _without(settings.pop("training"), HOW)
@@ -30,6 +37,7 @@ def fingerprint(episodes: EpisodeSet, model: Any, args: Any) -> dict[str, Any]:
         "frames": len(episodes),
         "episodes": [episode.episode_id for episode in episodes.episodes],
         "model": to_plain(model),
+        "models": {role: _digest(directory / WEIGHTS) for role, directory in (models or {}).items()},
         "flags": settings | {"training": training | {"loop": _without(training["loop"], HOW_LONG)}},
     }
 
@@ -47,6 +55,12 @@ def differences(there: Any, here: Any, name: str = "") -> list[str]:
     if isinstance(there, list) and isinstance(here, list) and max(len(there), len(here)) > 8:
         return [f"{name}: {len(there)} there, {len(here)} here, {len(set(there) & set(here))} of them the same"]
     return [f"{name}: {there} there, {here} here"]
+
+
+def _digest(weights: Path) -> str:
+    """Of the file, as `sha256sum` begins."""
+    with weights.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def _without(mapping: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -160,6 +160,7 @@ class Trainer:
     def _resume(self) -> None:
         found = load_latest(self.run_directory.checkpoints)
         if found is None:
+            self.run_directory.forget_metrics_after(0)
             return
         sections, meta = found
         if meta["fingerprint"] != self.fingerprint:
