@@ -67,9 +67,9 @@ def compare(args: Args) -> None:
     """Play the chunks, print and store the result."""
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
     loaded = {str(directory): load_policy(directory, episodes.contract) for directory in args.policies}
-    bins = [found.bins for found in loaded.values()]
-    if bins[0] is None or any(other is None or other.top != bins[0].top for other in bins):
-        raise ConfigError("these policies are not asked for the same advantage bin, the best one of each")
+    best = {directory: found.bin_asked(None) for directory, found in loaded.items()}
+    if len(set(best.values())) > 1:
+        raise ConfigError(f"these policies are not asked for the same advantage bin, the best one of each: {best}")
     task = TaskSetting.of(recorded_task(episodes), args.level, args.bricks)
     simulator = SimulatedWorldModel(episodes, task, workers=args.workers)
     judges: dict[str, WorldModel] = {"the simulator": simulator}
@@ -90,7 +90,7 @@ def compare(args: Args) -> None:
         explore=Explorer.of(episodes.contract, args.time_shift, args.tool_shift),
         judged_frames=args.judged_frames,
         tolerance=args.tolerance,
-        top_bin=bins[0].top,
+        top_bin=next(iter(best.values())),
         seed=args.seed,
     )
     result = {"bags": args.bags, "states": args.states, "seed": args.seed, "rows": rows}

@@ -138,6 +138,7 @@ def train(args: Args) -> None:
     if settings.refit_bins:
         with distributed.main_first():
             refit_once(loop, run)
+        loop.offline = OfflineSamples.all_frames(episodes, label_bins(advantages, episodes, loop.bins))
     try:
         trainer.run("self_improve")
         if best is not None:

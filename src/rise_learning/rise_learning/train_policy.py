@@ -15,12 +15,12 @@ import tyro
 from rise_learning import cli
 from rise_learning.data.episode_set import DEMONSTRATION, EpisodeSet
 from rise_learning.data.loading import load_bags
-from rise_learning.errors import DataError
+from rise_learning.errors import ConfigError, DataError
 from rise_learning.policy.checkpoint import load_policy, save_policy
 from rise_learning.policy.interface import Policy
 from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.rl.bins import AdvantageBins
-from rise_learning.rl.labels import label_bins, optimal_frames, recorded_advantages
+from rise_learning.rl.labels import demonstrated_frames, label_bins, optimal_frames, recorded_advantages
 from rise_learning.training import distributed
 from rise_learning.training.fingerprint import fingerprint
 from rise_learning.training.learned_from import LearnedFrom
@@ -29,6 +29,10 @@ from rise_learning.training.policy_training import OfflineSamples, fit_config, n
 from rise_learning.training.run_directory import RunDirectory, write_json
 from rise_learning.training.world_model_io import load_value, value_of_frames
 from rise_learning.training_settings import PolicyTraining
+from rise_robot.core.contract import Contract
+
+FREE_WITH_INIT = {"bin_dropout", "draws", "flow_steps", "state_noise", "brightness", "bfloat16"}
+"""Settings of a policy that its weights do not know."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,11 @@ class Args:
     preset: str = "tiny"
     imitation: bool = False
     """Demonstrations only, no advantage labels."""
+    corrections: bool = False
+    """With --imitation: also what people commanded in corrections (DAgger)."""
     init: Path | None = None
-    """Policy directory to start from, e.g. OUT/imitation."""
+    """Policy directory to start from, e.g. OUT/imitation. It keeps its sizes; --training.policy.bin-dropout and what
+    else its weights do not know can be chosen anew."""
     seed: int = 0
     threads: int = 2
     training: PolicyTraining = dataclasses.field(default_factory=PolicyTraining)
@@ -53,12 +60,14 @@ class Args:
         return cls(preset=name, training=get_preset(name).policy)
 
 
-def label(args: Args, episodes: EpisodeSet, count: int) -> tuple[OfflineSamples, AdvantageBins, dict[str, float]]:
-    """Frames to train on with their bins, the `count` bins, and statistics of the labels."""
+def label(
+    args: Args, episodes: EpisodeSet, count: int
+) -> tuple[OfflineSamples, AdvantageBins | None, dict[str, float]]:
+    """Frames to train on with their bins, the `count` bins that advantages were put into, if any, and statistics."""
     if args.imitation:
-        frames = np.flatnonzero(optimal_frames(episodes))
-        bins = AdvantageBins(-1.0, 1.0, count)
-        return OfflineSamples(episodes, frames, np.full(len(frames), bins.top)), bins, {}
+        experts = optimal_frames(episodes) if args.corrections else demonstrated_frames(episodes)
+        frames = np.flatnonzero(experts)
+        return OfflineSamples(episodes, frames, np.full(len(frames), count)), None, {}
     model = load_value(args.out / "value", episodes.contract).to(distributed.start(args.training.loop.device))
     values = value_of_frames(model, episodes)
     advantages = recorded_advantages(values, episodes)
@@ -92,13 +101,37 @@ def build(args: Args, samples: OfflineSamples) -> Policy:
     return new_policy(config, samples, args.seed)
 
 
+def begin_policy(args: Args, contract: Contract) -> Policy:
+    """The policy of --init, with those of --training.policy.* that were set to something else than the preset's.
+
+    Raises:
+        ConfigError: one of them would need other weights.
+    """
+    assert args.init is not None
+    policy = load_policy(args.init, contract).policy
+    usual, has, asked = (
+        vars(config) for config in (get_preset(args.preset).policy.policy, policy.config, args.training.policy)
+    )
+    chosen = {name: value for name, value in asked.items() if value != usual.get(name) and value != has.get(name)}
+    if fixed := sorted(chosen.keys() - FREE_WITH_INIT):
+        both = [f"{name} {has.get(name, 'nothing')} there, {chosen[name]} asked for" for name in fixed]
+        raise ConfigError(
+            f"the policy of --init {args.init} keeps its sizes ({'; '.join(both)}); only "
+            f"{', '.join(sorted(FREE_WITH_INIT))} can be chosen anew"
+        )
+    policy.config = dataclasses.replace(policy.config, **chosen)
+    return policy
+
+
 def train(args: Args) -> None:
     """Train, and write the EMA policy to its directory."""
     cli.use_threads(args.threads)
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
     if args.imitation and not any(e.kind == DEMONSTRATION for e in episodes.episodes):
         raise DataError("imitation needs demonstrations, and these bags hold none")
-    begun = None if args.init is None else load_policy(args.init, episodes.contract).policy
+    if args.corrections and not args.imitation:
+        raise ConfigError("--corrections is for --imitation; warm-up takes what people commanded in any case")
+    begun = None if args.init is None else begin_policy(args, episodes.contract)
     config = args.training.policy if begun is None else begun.config
     samples, bins, statistics = label(args, episodes, config.bins)
     policy = build(args, samples) if begun is None else begun

@@ -12,9 +12,12 @@ from synthetic import SIZE, make_episode, small_contract
 from rise_learning import cli, train_dynamics, train_value
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import CheckpointError, ConfigError
-from rise_learning.model_choices import ARCHITECTURES
+from rise_learning.model_choices import ARCHITECTURES, PatchModel
 from rise_learning.presets import PRESET_NAMES, get_preset
+from rise_learning.training.base import find_base
+from rise_learning.training.dynamics_models import small_config
 from rise_learning.training.world_model_io import load_dynamics, load_inputs
+from rise_robot.core.contract import Contract, config_path
 
 CONTRACT = small_contract()
 TASKS = ("brick_sorting", "box_closing", "backpack_packing")
@@ -164,3 +167,13 @@ def test_value_goes_without_progress_or_without_td(tmp_path: Path) -> None:
         losses(tmp_path, "--no-td", "--no-progress")
     train_value.train(parsed(train_value, tmp_path / "td", "--no-progress"))
     assert json.loads((tmp_path / "td/value/config.json").read_text())["ablations"] == ["--no-progress"]
+
+
+def test_the_shipped_base_is_not_taken_for_a_model_of_other_patches(tmp_path: Path) -> None:
+    """Flags of the codec would be ignored without a word."""
+    contract = Contract.load(config_path("contract_tiny.yaml"))
+    size = get_preset("tiny").image_size
+    usual = small_config(PatchModel(), contract, size)
+    assert find_base("auto", contract, size, usual) is not None
+    for choice in (PatchModel(patch=8), PatchModel(channels=96)):
+        assert find_base("auto", contract, size, small_config(choice, contract, size)) is None

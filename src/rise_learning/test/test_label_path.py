@@ -126,6 +126,21 @@ def test_label_changes_the_loss():
     assert (losses[0] != losses[1]).all()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kept_states": 0.5, "chunks_per_start": 2}, "second chunks have each a state of their own"),
+        ({"refit_bins": True, "within_state": True}, "centres the imagined ones only"),
+    ],
+)
+def test_labels_that_would_compare_what_cannot_be_compared_are_refused(options, words):
+    loop, policy = make_loop()
+    with pytest.raises(ConfigError, match=words):
+        SelfImprovementLoop(
+            policy, JudgeAlike(), loop.offline, BINS, dataclasses.replace(loop.settings, **options), seed=0
+        )
+
+
 def test_what_a_state_allows_is_imitated_with_the_top_bin():
     """Candidates of a state differ by what they are worth; the better ones are trained on as if an expert's."""
 

@@ -26,7 +26,7 @@ from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import CheckpointError, ConfigError, DataError
 from rise_learning.evaluation.held_out_text import held_out_lines
 from rise_learning.evaluation.offline import action_errors, holding_still
-from rise_learning.policy.checkpoint import load_policy
+from rise_learning.policy.checkpoint import load_policy, load_warmed_up
 from rise_learning.presets import get_preset
 from rise_learning.training import base
 from rise_learning.training.world_model_io import (
@@ -79,6 +79,30 @@ def test_labels_are_those_that_the_policy_can_be_asked_for(trained: tuple[Path, 
     assert [policy.bin_asked(None) for policy in found] == [5, 4, 4]
     counts = json.loads((run / "policy/labels.json").read_text())
     assert "bin_6" not in counts and counts["bin_5"] == 0 < counts["bin_4"]
+
+
+def test_imitation_knows_no_advantages(trained: tuple[Path, Path]) -> None:
+    """Self-improvement cannot begin with it: its bins would be made up."""
+    run, _ = trained
+    with pytest.raises(CheckpointError, match="no advantage bins; warm it up"):
+        load_warmed_up(run / "imitation", DROID)
+
+
+def test_a_policy_begun_with_another_keeps_its_sizes_and_takes_what_its_weights_do_not_know(
+    trained: tuple[Path, Path],
+) -> None:
+    run, _ = trained
+    args = dataclasses.replace(train_policy.Args.from_preset("tiny"), init=run / "imitation")
+
+    def asking(**settings: object) -> train_policy.Args:
+        policy = dataclasses.replace(args.training.policy, **settings)
+        return dataclasses.replace(args, training=dataclasses.replace(args.training, policy=policy))
+
+    assert train_policy.begin_policy(args, DROID).config == load_policy(run / "imitation", DROID).policy.config
+    begun = train_policy.begin_policy(asking(bin_dropout=0.5, bins=5), DROID)
+    assert (begun.config.bin_dropout, begun.config.bins) == (0.5, 5)
+    with pytest.raises(ConfigError, match=r"keeps its sizes \(width \d+ there, 999 asked for\)"):
+        train_policy.begin_policy(asking(width=999), DROID)
 
 
 def test_every_model_takes_its_sizes_from_the_contract(trained: tuple[Path, Path]) -> None:

@@ -22,10 +22,14 @@ def recorded_advantages(values: np.ndarray, episodes: EpisodeSet) -> np.ndarray:
     return values[future].mean(1) - values
 
 
+def demonstrated_frames(episodes: EpisodeSet) -> np.ndarray:
+    """(N,) bool: frames of demonstrations."""
+    return np.array([episode.kind == DEMONSTRATION for episode in episodes.episodes])[episodes.episode_of]
+
+
 def optimal_frames(episodes: EpisodeSet) -> np.ndarray:
     """(N,) bool: chunks that start here are an expert's, by kind of episode or because a person commands."""
-    demonstrated = np.array([episode.kind == DEMONSTRATION for episode in episodes.episodes])
-    return demonstrated[episodes.episode_of] | episodes.human[episodes.step_of]
+    return demonstrated_frames(episodes) | episodes.human[episodes.step_of]
 
 
 def label_bins(advantages: np.ndarray, episodes: EpisodeSet, bins: AdvantageBins) -> np.ndarray:

@@ -67,6 +67,16 @@ class SelfImprovementLoop:
                 f"a policy that looks at frames {policy.config.history} cannot be imagined: there are {context} of "
                 "them, now included"
             )
+        if settings.kept_states and settings.chunks_per_start > 1 and not settings.guided_chunks:
+            raise ConfigError(
+                "kept_states compares the chunks of one state, and second chunks have each a state of their own; use "
+                "--training.chunks-per-start 1"
+            )
+        if settings.refit_bins and settings.within_state:
+            raise ConfigError(
+                "refit_bins fits one range to imagined and recorded advantages, and within_state centres the imagined "
+                "ones only; leave one of the two out"
+            )
         self.policy, self.world_model, self.offline, self.bins = policy, world_model, offline, bins
         self.settings, self.seed = settings, seed
         self.buffer = OnlineBuffer(settings.buffer_size, offline.episodes.instructions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ SHARED_PARTS = ("transformer_blocks.", "time_embed.", "caption_projection.", "sc
 """Of a transformer: what knows neither codec, cameras, length of a chunk nor joints, so that another robot can begin
 with it."""
 KIND = ("architecture", "condition", "control_maps", "context_tokens")
-SIZE = ("heads", "head_dim", "layers")
+SIZE = ("heads", "head_dim", "layers", "codec.patch", "codec.channels")
 """Fields that a base and what is wanted must share."""
 logger = logging.getLogger(__name__)
 SHIPPED = Path(__file__).resolve().parents[1] / "base"
@@ -55,12 +56,14 @@ def find_base(
             return None
         raise ConfigError(f"{directory} works on {model.config.height}x{model.config.width} frames, not {image_size}")
     names = KIND if choice != "auto" else (*KIND, *SIZE)
-    different = [name for name in names if wanted and getattr(model.config, name) != getattr(wanted, name)]
+    own, asked = (operator.attrgetter(*names)(config) if config else None for config in (model.config, wanted))
+    pairs = dict(zip(names, zip(own, asked, strict=True), strict=True)) if asked else {}
+    different = [name for name, (mine, theirs) in pairs.items() if mine != theirs]
     if different:
         if choice == "auto":
             logger.info("the shipped base is another model (%s); training from scratch", ", ".join(different))
             return None
-        both = [f"{name} {getattr(model.config, name)!r}, not {getattr(wanted, name)!r}" for name in different]
+        both = [f"{name} {pairs[name][0]!r}, not {pairs[name][1]!r}" for name in different]
         raise ConfigError(f"{directory} is another model than the flags ask for: {'; '.join(both)}")
     model.requires_grad_(True).codec.requires_grad_(False)
     return model, load_inputs(directory, contract, model.config)
