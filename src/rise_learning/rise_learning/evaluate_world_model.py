@@ -36,7 +36,7 @@ from rise_learning.evaluation.trust import trust_lines, trust_report
 from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.run_directory import to_plain, write_json
-from rise_learning.training.world_model_io import trained_contract
+from rise_learning.training.world_model_io import sampling_steps, trained_contract
 from rise_robot.core.contract import Contract
 from rise_robot.sim.control_maps import can_draw
 from rise_robot.sim.tasks import TaskSetting
@@ -91,8 +91,8 @@ class Args:
     """Difficulty; not given: one brick, and `default` for the other tasks."""
     bricks: int | None = None
     """Bricks on the belt, 1 to 4, instead of the level's; brick_sorting only."""
-    dynamics_steps: int = 1
-    """Euler steps of the dynamics, as in self_improve."""
+    dynamics_steps: int | None = None
+    """Euler steps of the dynamics; not given: those that they are meant for (1, at the paper's size 50)."""
     workers: int = 2
     threads: int = 2
     json: bool = False
@@ -153,7 +153,8 @@ def compare_own_chunks(args: Args, model: LearnedWorldModel, setting: tuple) -> 
     several = [one for each in found for one in each][: args.own_states]
     judged = [judge(model, one.branch, one.chunks, one.frames, one.branch.seed).advantages for one in several]
     imagined, true = (np.stack(column) for column in zip(*judged, strict=True))
-    return own_chunk_report(np.stack([one.good for one in several]), {"imagined": imagined, "true_frames": true})
+    good, episode_of = np.stack([one.good for one in several]), np.array([one.branch.seed for one in several])
+    return own_chunk_report(good, {"imagined": imagined, "true_frames": true}, episode_of)
 
 
 def write_clips(
@@ -198,13 +199,14 @@ def evaluate(args: Args) -> dict:
         )
     if args.compare_steps and not judged:
         raise ConfigError(f"--compare-steps needs a value model; run train_value --out {args.run}")
-    model = LearnedWorldModel(args.run, contract, dynamics_steps=args.dynamics_steps) if judged else None
+    steps = sampling_steps(args.run / "dynamics") if args.dynamics_steps is None else args.dynamics_steps
+    model = LearnedWorldModel(args.run, contract, dynamics_steps=steps) if judged else None
     report: dict = {}
     if args.bags:
         report |= held_out_report(
             args.run, args.bags, model,
             chunks=args.chunks, seed=args.seed, videos=args.videos, compare_steps=args.compare_steps,
-            steps=args.dynamics_steps, published=PublishedMetrics.load(args.lpips_weights, args.fvd_weights),
+            steps=steps, published=PublishedMetrics.load(args.lpips_weights, args.fvd_weights),
         )  # fmt: skip
     if simulated and model is not None:
         report |= rank(args, model, contract, report.pop("by_steps", []))

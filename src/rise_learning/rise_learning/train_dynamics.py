@@ -32,7 +32,7 @@ from rise_learning.training.fingerprint import fingerprint
 from rise_learning.training.learned_from import LearnedFrom
 from rise_learning.training.loop import Trainer, step_seed
 from rise_learning.training.run_directory import RunDirectory, write_json
-from rise_learning.training.world_model_io import load_value, save_trained
+from rise_learning.training.world_model_io import STEPS_KEY, load_value, save_trained
 from rise_learning.training_settings import DynamicsTraining
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.dynamics import MultiViewDynamics
@@ -249,8 +249,9 @@ def train(args: Args) -> None:
     assert isinstance(averaged, MultiViewDynamics)
     if not distributed.is_main():
         return
-    save_trained(run.path, averaged, training.contract, **inputs.texts())
-    metrics = held_out_report(averaged, inputs, held_out, chosen, args.seed)
+    steps = get_preset(args.preset).self_improvement.dynamics_steps
+    save_trained(run.path, averaged, training.contract, **inputs.texts(), **{STEPS_KEY: str(steps)})
+    metrics = held_out_report(averaged, inputs, held_out, chosen, args.seed, steps=steps)
     write_json(run.path / "held_out.json", metrics)
     print("dynamics on held-out chunks: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))
 

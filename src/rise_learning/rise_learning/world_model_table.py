@@ -37,7 +37,7 @@ from rise_learning.evaluation.table_rows import (
 from rise_learning.model_choices import ARCHITECTURES
 from rise_learning.presets import PRESET_NAMES, Preset, get_preset
 from rise_learning.training.run_directory import to_plain, write_json
-from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
+from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value, sampling_steps
 
 ROW_FILE = "row.json"
 
@@ -99,8 +99,7 @@ def dynamics_row(directory: Path, args: Args, held_out: EpisodeSet) -> dict[str,
     inputs = load_inputs(directory, held_out.contract, model.config)
     complete = train_dynamics.complete_chunks(held_out)
     g = np.random.default_rng(args.seed).permutation(complete)[: args.chunks]
-    steps = get_preset(args.preset).self_improvement.dynamics_steps
-    return train_dynamics.held_out_report(model, inputs, held_out, g, args.seed, steps=steps)
+    return train_dynamics.held_out_report(model, inputs, held_out, g, args.seed, steps=sampling_steps(directory))
 
 
 def value_row(directory: Path, args: Args, held_out: EpisodeSet) -> dict[str, float]:

@@ -119,6 +119,10 @@ def test_ranking_by_hand() -> None:
     assert low == pytest.approx(0.5)
     assert high == pytest.approx(1.0)
     assert pooled_auc(true, differs) == pytest.approx((2 + 0.5 + 1) / 8)
+    many, twice = np.repeat(true, 20, 0), np.repeat(differs, 20, 0)
+    by_episode = paired_rate(wins(many), twice, groups=np.repeat([7, 3], 20))
+    assert by_episode["interval95"] == found["interval95"], "states of one episode say what one of them says"
+    assert (by_episode["pairs"], by_episode["states"]) == (80, 40)
 
 
 def test_report_of_a_perfect_and_a_reversed_imagination() -> None:
@@ -150,7 +154,12 @@ def test_own_chunks_start_where_the_policy_is(simulator: CounterfactualSimulator
 def test_scores_are_judged_within_a_state() -> None:
     good = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
     perfect, useless = good + np.array([[0.0], [5.0], [9.0]]), np.zeros((3, 3))
-    report = own_chunk_report(good, {"perfect": perfect, "useless": useless})
+    scores = {"perfect": perfect, "useless": useless}
+    report = own_chunk_report(good, scores, np.arange(3))
     assert report["pairs_that_differ"] == 4 and report["good_any"] == pytest.approx(2 / 3)
     assert report["perfect"]["auc"] == 1.0 and report["perfect"]["best"] == pytest.approx(2 / 3)
     assert report["useless"]["auc"] == 0.5 and report["useless"]["gain"] == pytest.approx(0.0)
+    alike = own_chunk_report(np.repeat(good, 9, 0), {"perfect": np.repeat(perfect, 9, 0)}, np.repeat(np.arange(3), 9))
+    assert alike["perfect"]["gain_se"] == pytest.approx(report["perfect"]["gain_se"]), (
+        "copies of a state say nothing new"
+    )

@@ -32,7 +32,8 @@ class DeploymentConfig:
     """Control steps after which a new chunk has replaced the plan; 0: at the end of their overlap (Sec. X-B)."""
     advantage_bin: int | None = None
     """Bin asked for, 0 for none; not given: the best one."""
-    flow_steps: int = 5
+    flow_steps: int | None = None
+    """Euler steps of one inference; not given: those of the policy's configuration."""
     guidance: float = 1.0
     """Classifier-free guidance on the bin; 1 is off."""
     noise_scale: float = 1.0

@@ -126,9 +126,10 @@ def held_out_value(model: LearnedWorldModel, episodes: EpisodeSet) -> tuple[dict
 
 
 def write_held_out_videos(
-    directory: Path, dynamics: MultiViewDynamics, inputs: DynamicsInputs, chunks: HeldOutChunks, count: int
+    directory: Path, dynamics: MultiViewDynamics, inputs: DynamicsInputs, chunks: HeldOutChunks, count: int, steps: int
 ) -> list[str]:
-    """Clips of the first chunks: recorded, imagined, imagined under another chunk's actions, from top to bottom."""
+    """Clips of the first chunks: recorded, imagined in `steps` Euler steps, imagined under another chunk's actions, from
+    top to bottom."""
     count = min(count, len(chunks.frames))
     if not count:
         return []
@@ -139,7 +140,8 @@ def write_held_out_videos(
     videos = [future]
     for chunk in (actions, other):
         told = inputs(starts.state, chunk, starts.instructions, starts.context[:, -1])
-        videos.append(dynamics.sample(starts.context, told.actions, told.state, maps=told.maps, noise=noise).cpu())
+        found = dynamics.sample(starts.context, told.actions, told.state, maps=told.maps, noise=noise, steps=steps)
+        videos.append(found.cpu())
     contract = chunks.episodes.contract
     rate = contract.control_rate_hz / contract.actions_per_frame
     files = []

@@ -57,7 +57,7 @@ def held_out_report(
     directory.mkdir(parents=True, exist_ok=True)
     report = {
         "dynamics": video_figures(dynamics, inputs, drawn, steps=steps, published=published),
-        "held_out_clips": write_held_out_videos(directory, dynamics, inputs, drawn, videos),
+        "held_out_clips": write_held_out_videos(directory, dynamics, inputs, drawn, videos, steps),
     }
     if model is None:
         return report

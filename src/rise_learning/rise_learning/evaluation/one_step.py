@@ -78,13 +78,13 @@ def one_step(
     rises: list[tuple[str, np.ndarray]] = []
     for name, policy in tqdm(policies.items(), "policies", unit="policy"):
         rng = np.random.default_rng(seed)
-        _, own[name] = propose(policy.eval(), starts, rng, advantage_bin=top_bin, flow_steps=5)
+        _, own[name] = propose(policy.eval(), starts, rng, advantage_bin=top_bin, flow_steps=None)
         rises.append((name, world_model.imagine(starts, own[name], seed).judged(1)))
     first, of_first = rises[0]
     rows = [_row(name, rise, of_first, episode_of) for name, rise in rises]
 
     rng, many = np.random.default_rng(seed), starts.repeat(best_of)
-    _, chunks = propose(policies[first].eval(), many, rng, advantage_bin=top_bin, flow_steps=5)
+    _, chunks = propose(policies[first].eval(), many, rng, advantage_bin=top_bin, flow_steps=None)
     varied = np.arange(len(chunks)) % best_of != 0
     chunks[varied] = explore(chunks[varied], many.state[varied], rng)
     chunks[~varied] = own[first]
@@ -94,7 +94,7 @@ def one_step(
         parts = zip(many.split(AT_ONCE), chunks.split(AT_ONCE), strict=True)
         found = [judge.imagine(part, these, seed).judged(judged_frames) for part, these in parts]
         judged = np.concatenate(found).reshape(-1, best_of)
-        pairs = _pairs(judged, true)
+        pairs = _pairs(judged, true, episode_of)
         for what, chosen in (
             (f"best of {best_of}", judged.argmax(1)),
             (f"needed correction of {best_of}", needed_correction(judged, by_state, tolerance)),
@@ -104,12 +104,12 @@ def one_step(
     return rows
 
 
-def _pairs(judged: np.ndarray, true: np.ndarray) -> Report:
-    """Of (S, N) judgements and true progress."""
+def _pairs(judged: np.ndarray, true: np.ndarray, episode_of: np.ndarray) -> Report:
+    """Of (S, N) judgements and true progress in states of episodes (S,)."""
     first_is_better = true[:, :1] > true[:, 1:]
     prefers_first = wins(judged)
     differs = np.abs(true[:, :1] - true[:, 1:]) > LOST
-    return paired_rate(np.where(first_is_better, prefers_first, 1.0 - prefers_first), differs)
+    return paired_rate(np.where(first_is_better, prefers_first, 1.0 - prefers_first), differs, groups=episode_of)
 
 
 def _row(name: str, rise: np.ndarray, first: np.ndarray, episode_of: np.ndarray, pairs: Report | None = None) -> Row:

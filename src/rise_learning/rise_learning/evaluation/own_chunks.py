@@ -13,6 +13,7 @@ import torch
 
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.counterfactuals import Branch, CounterfactualSimulator
+from rise_learning.evaluation.statistics import mean_and_error
 from rise_learning.policy.checkpoint import TrainedPolicy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Starts, propose
@@ -82,12 +83,13 @@ def own_candidates(
     return Candidates(branch, chunks.numpy(), np.stack([frames for frames, _ in executed]), np.array(good))
 
 
-def own_chunk_report(good: np.ndarray, scores: dict[str, np.ndarray]) -> dict:
+def own_chunk_report(good: np.ndarray, scores: dict[str, np.ndarray], episode_of: np.ndarray) -> dict:
     """How well scores tell the chunks of one state apart, and what choosing the best one by them would bring.
 
     Args:
         good: (S, N) of `Candidates`.
         scores: by name, (S, N).
+        episode_of: (S,) of each state; those of one episode fare alike.
 
     Returns:
         `good_mean` of all chunks and `good_any`, that of the best by hindsight; per score `auc` over pairs of one state
@@ -104,11 +106,11 @@ def own_chunk_report(good: np.ndarray, scores: dict[str, np.ndarray]) -> dict:
     for name, score in scores.items():
         above = (score[:, :, None] > score[:, None, :]) + 0.5 * (score[:, :, None] == score[:, None, :])
         best = good.mean(1, where=score == score.max(1, keepdims=True))
-        gain = best - good.mean(1)
+        gain, error = mean_and_error(best - good.mean(1), episode_of)
         report[name] = {
             "auc": float(above[better].mean()) if better.any() else float("nan"),
             "best": float(best.mean()),
-            "gain": float(gain.mean()),
-            "gain_se": float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else float("nan"),
+            "gain": gain,
+            "gain_se": error,
         }
     return report

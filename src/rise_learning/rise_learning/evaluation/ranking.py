@@ -17,17 +17,22 @@ def wins(advantages: np.ndarray) -> np.ndarray:
     return (difference > 0) + 0.5 * (difference == 0)
 
 
-def paired_rate(won: np.ndarray, counted: np.ndarray, seed: int = 0) -> Report:
-    """Mean of `won` over the pairs that count, and its 95 % interval by a bootstrap over the states that have one.
+def paired_rate(won: np.ndarray, counted: np.ndarray, seed: int = 0, groups: np.ndarray | None = None) -> Report:
+    """Mean of `won` over the pairs that count, and its 95 % interval by a bootstrap over the groups that have one.
 
     Args:
         won: (S, P) of `wins`.
         counted: (S, P) bool.
+        groups: (S,) of states that may be alike, as those of one episode; None: each is by itself.
 
     Returns:
         `rate` (NaN without pairs), `interval95`, `pairs`, `states` with at least one pair.
     """
     total, count = (won * counted).sum(1), counted.sum(1)
+    states = int((count > 0).sum())
+    if groups is not None:
+        _, group_of = np.unique(groups, return_inverse=True)
+        total, count = np.bincount(group_of, total), np.bincount(group_of, count)
     total, count = total[count > 0], count[count > 0]
     if not len(count):
         return {"rate": float("nan"), "interval95": [float("nan")] * 2, "pairs": 0, "states": 0}
@@ -37,7 +42,7 @@ def paired_rate(won: np.ndarray, counted: np.ndarray, seed: int = 0) -> Report:
         "rate": float(total.sum() / count.sum()),
         "interval95": [float(bound) for bound in np.quantile(resampled, [0.025, 0.975])],
         "pairs": int(count.sum()),
-        "states": len(count),
+        "states": states,
     }
 
 

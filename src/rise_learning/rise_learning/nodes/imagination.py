@@ -60,7 +60,14 @@ class ImaginationNode:
         self.node = node = rclpy.node.Node("imagination")
         self.contract = contract = runtime.declare_contract(node)
         self._run = declare(node, "run", "", "Run directory with dynamics and value.")
-        self._steps = declare(node, "dynamics_steps", 1, "Euler steps of a goal that names none.", low=1, high=1000)
+        self._steps = declare(
+            node,
+            "dynamics_steps",
+            0,
+            "Euler steps of a goal that names none; 0: those of the dynamics.",
+            low=0,
+            high=1000,
+        )
         self._trust = declare(node, "trust", False, "Say how far an imagination may be trusted.")
         self._instruction = declare(node, "instruction", "", "Used while no episode/status gives one.")
         rate = declare(node, "show_rate_hz", 0.0, "Frames per second; 0: as they would happen.", low=0.0, high=1000.0)

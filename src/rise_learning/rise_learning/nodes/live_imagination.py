@@ -76,13 +76,16 @@ class LiveImagination:
     """Args:
     run: directory with dynamics and value.
     contract: of the robot; must be that of both.
-    steps: Euler steps where a call names none.
+    steps: Euler steps where a call names none; 0: those that the dynamics are meant for.
     trust: say how far imaginations may be trusted.
     """
 
     def __init__(self, run: Path, contract: Contract, *, steps: int, trust: bool) -> None:
         asked = TrustConfig() if trust else None
-        self._world, self._contract = LearnedWorldModel(run, contract, dynamics_steps=steps, trust=asked), contract
+        self._world, self._contract = (
+            LearnedWorldModel(run, contract, dynamics_steps=steps or None, trust=asked),
+            contract,
+        )
         self._bins = bins_of(run)
 
     @property

@@ -52,7 +52,7 @@ class LivePolicy:
         contract: Contract,
         *,
         advantage_bin: int | None = None,
-        flow_steps: int,
+        flow_steps: int | None = None,
         guidance: float,
         noise_scale: float = 1.0,
         seed: int,

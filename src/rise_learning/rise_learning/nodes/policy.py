@@ -83,7 +83,9 @@ class PolicyNode:
         self._replan_steps = declare(
             node, "replan_steps", 10, "Control periods between two observations that are answered.", low=1, high=50
         )
-        self._flow_steps = declare(node, "flow_steps", 5, "Euler steps of one inference.", low=1, high=100)
+        self._flow_steps = declare(
+            node, "flow_steps", 0, "Euler steps of one inference; 0: those of the policy.", low=0, high=100
+        )
         self._guidance = declare(node, "guidance", 1.0, "Guidance on the bin; 1 is off.", low=0.0, high=20.0)
         self._noise_scale = declare(
             node, "noise_scale", 1.0, "Of the noise a chunk begins as; 0: the most typical one.", low=0.0, high=1.0
@@ -113,7 +115,7 @@ class PolicyNode:
             wanted = self.node.get_parameter("advantage_bin").value
             self._policy = LivePolicy(
                 policy_directory(run), self.contract, advantage_bin=None if wanted < 0 else wanted,
-                flow_steps=self._flow_steps, guidance=self._guidance, noise_scale=self._noise_scale, seed=self._seed,
+                flow_steps=self._flow_steps or None, guidance=self._guidance, noise_scale=self._noise_scale, seed=self._seed,
                 value_directory=Path(value) if value else None,
             )  # fmt: skip
             seconds = self._policy.warm_up()

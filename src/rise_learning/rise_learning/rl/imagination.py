@@ -179,13 +179,14 @@ def propose(
     rng: np.random.Generator,
     *,
     advantage_bin: int,
-    flow_steps: int,
+    flow_steps: int | None,
     guidance: float = 1.0,
     explore: Explorer = AS_PROPOSED,
 ) -> tuple[PolicyInput, Tensor]:
     """What the policy sees of B states, and the (B, K, A) chunk that it proposes for each, asked for one bin (Eq. 7).
 
     Args:
+        flow_steps: None: those of the policy's configuration.
         explore: varies what is proposed.
     """
     count = len(starts.state)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rise_learning.rl.imagination import Imagined, Starts, Travelled
 from rise_learning.rl.imagination_crew import ImaginationCrew
-from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
+from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value, sampling_steps
 from rise_robot.core.contract import Contract
 from rise_worldmodel.trust import TrustConfig
 from rise_worldmodel.world_model import CompositionalWorldModel, Imagination
@@ -24,6 +24,7 @@ class LearnedWorldModel:
     """Frozen dynamics and value of `run`, with the conditions that the dynamics were trained with.
 
     Args:
+        dynamics_steps: Euler steps of an imagination; None: those that the dynamics are meant for.
         trust: what is asked of imaginations to tell how far they may be trusted; None: nothing.
         workers: processes that share a batch of `imagine`, on the CPU; 1: this one. Control maps are drawn by one
             thread, so that threads of torch alone bring little.
@@ -34,19 +35,20 @@ class LearnedWorldModel:
         run: Path,
         contract: Contract,
         *,
-        dynamics_steps: int = 1,
+        dynamics_steps: int | None = None,
         trust: TrustConfig | None = None,
         workers: int = 1,
     ) -> None:
+        steps = sampling_steps(run / "dynamics") if dynamics_steps is None else dynamics_steps
         self.model = CompositionalWorldModel(
             load_dynamics(run / "dynamics", contract),
             load_value(run / "value", contract),
-            steps=dynamics_steps,
+            steps=steps,
             trust=trust,
         )
         self.actions_per_frame = contract.actions_per_frame
         self.inputs = load_inputs(run / "dynamics", contract, self.model.dynamics.config)
-        self._crew = None if workers <= 1 else ImaginationCrew(_Recipe(run, contract, dynamics_steps, trust), workers)
+        self._crew = None if workers <= 1 else ImaginationCrew(_Recipe(run, contract, steps, trust), workers)
 
     def to(self, device: torch.device) -> LearnedWorldModel:
         """Compute on `device`; frames and advantages come back to the CPU."""

@@ -18,6 +18,7 @@ from rise_worldmodel.value import ValueFunction
 
 FILE = "model.safetensors"
 CONTRACT_KEY = "contract"
+STEPS_KEY = "sampling_steps"
 
 
 def save_trained(directory: Path, model: ValueFunction | MultiViewDynamics, contract: Contract, **texts: str) -> None:
@@ -68,6 +69,11 @@ def value_of_frames(model: ValueFunction, episodes: EpisodeSet) -> np.ndarray:
         words = [texts[number] for number in episodes.episode_of[g]]
         values[g] = model.eval()(torch.from_numpy(episodes.frames[g]), words).value.cpu().numpy()
     return values
+
+
+def sampling_steps(directory: Path) -> int:
+    """Euler steps that the dynamics of `directory` are meant to be sampled with; 1 where they do not say."""
+    return int(read_metadata(directory / FILE).get(STEPS_KEY, "1"))
 
 
 def load_inputs(directory: Path, contract: Contract, config: DynamicsConfig) -> DynamicsInputs:
