@@ -70,7 +70,8 @@ def load_bags(paths: list[Path], image_size: tuple[int, int], *, workers: int = 
         ContractMismatchError: bags of different contracts.
     """
     bags = _convert_all(paths, image_size, workers)
-    contract, episodes, bag_of = None, [], {}
+    contract, episodes = None, []
+    bag_of: dict[str, Path] = {}
     for bag in bags:
         its, found = episode_cache.read(episode_cache.place_of(bag, image_size))
         contract = contract or its

@@ -61,12 +61,7 @@ class ImaginationNode:
         self.contract = contract = runtime.declare_contract(node)
         self._run = declare(node, "run", "", "Run directory with dynamics and value.")
         self._steps = declare(
-            node,
-            "dynamics_steps",
-            0,
-            "Euler steps of a goal that names none; 0: those of the dynamics.",
-            low=0,
-            high=1000,
+            node, "dynamics_steps", 0, "Euler steps of a goal that names none; 0: the dynamics' own.", low=0, high=1000
         )
         self._trust = declare(node, "trust", False, "Say how far an imagination may be trusted.")
         self._instruction = declare(node, "instruction", "", "Used while no episode/status gives one.")

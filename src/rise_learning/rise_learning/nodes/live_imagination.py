@@ -82,10 +82,8 @@ class LiveImagination:
 
     def __init__(self, run: Path, contract: Contract, *, steps: int, trust: bool) -> None:
         asked = TrustConfig() if trust else None
-        self._world, self._contract = (
-            LearnedWorldModel(run, contract, dynamics_steps=steps or None, trust=asked),
-            contract,
-        )
+        self._world = LearnedWorldModel(run, contract, dynamics_steps=steps or None, trust=asked)
+        self._contract = contract
         self._bins = bins_of(run)
 
     @property

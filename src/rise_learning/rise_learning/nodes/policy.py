@@ -115,8 +115,8 @@ class PolicyNode:
             wanted = self.node.get_parameter("advantage_bin").value
             self._policy = LivePolicy(
                 policy_directory(run), self.contract, advantage_bin=None if wanted < 0 else wanted,
-                flow_steps=self._flow_steps or None, guidance=self._guidance, noise_scale=self._noise_scale, seed=self._seed,
-                value_directory=Path(value) if value else None,
+                flow_steps=self._flow_steps or None, guidance=self._guidance, noise_scale=self._noise_scale,
+                seed=self._seed, value_directory=Path(value) if value else None,
             )  # fmt: skip
             seconds = self._policy.warm_up()
         except (RiseLearningError, RiseRobotError, WorldModelError) as error:
