@@ -128,8 +128,8 @@ def held_out_value(model: LearnedWorldModel, episodes: EpisodeSet) -> tuple[dict
 def write_held_out_videos(
     directory: Path, dynamics: MultiViewDynamics, inputs: DynamicsInputs, chunks: HeldOutChunks, count: int, steps: int
 ) -> list[str]:
-    """Clips of the first chunks, from top to bottom: recorded, imagined in `steps` Euler steps, and so under the actions
-    of another chunk."""
+    """Clips of the first chunks, from top to bottom: recorded, imagined in `steps` Euler steps, and so under actions of
+    another chunk."""
     count = min(count, len(chunks.frames))
     if not count:
         return []
