@@ -57,11 +57,14 @@ class LerobotSource:
         rows = self._rows(place)
         positions = self._vectors(rows, self.mapping.state, place)
         commands = self._vectors(rows, self.mapping.action, place)
-        commands = commands + positions if self.mapping.delta else commands
         recorded = grid_times(start_ns, place.length, self.layout.fps)
         steps = 1 + int((place.length - 1) * self.contract.control_rate_hz / self.layout.fps + 1e-6)
         times = grid_times(start_ns, steps, self.contract.control_rate_hz)
         taken = latest_at_or_before(recorded, times)
+        if self.mapping.delta:  # a slower grid goes as far in one step as the rows of that step together
+            commands = positions[taken] + np.add.reduceat(commands, taken, axis=0)
+        else:
+            commands = commands[taken]
         instruction = place.tasks[0].strip() if place.tasks else ""
         outcome = self.mapping.outcome
         return imported_episode(
@@ -71,7 +74,7 @@ class LerobotSource:
             outcome=outcome,
             times=times,
             positions=positions[taken],
-            commands=commands[taken],
+            commands=commands,
             images=self._images(place, rows, recorded, times[:: self.contract.actions_per_frame]),
             source=f"{self.layout.root} episode {place.index}",
         )

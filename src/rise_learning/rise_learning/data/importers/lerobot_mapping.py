@@ -7,7 +7,7 @@
     action:
       - {column: actions.joint.position, indices: [0, 1, 2, 3, 4, 5, 6]}
       - {column: actions.effector.position, indices: [0], scale: 0.001}
-    delta: false                            # true: actions are added to the state of their row
+    delta: false                            # true: actions add to the state, those of one control step together
     outcome: success                        # of every episode; unknown when nobody judged
 
 Without a file a camera NAME is `observation.images.NAME`, and joints are `observation.state` and `action` in order.
