@@ -143,3 +143,15 @@ def test_the_papers_protocol_takes_over_once_and_completes_the_episode() -> None
     assert handover.on_episode("e1", False) is None
     handover.on_episode("e2", True)
     assert handover.on_episode("e2", False) is None, "nobody took over"
+
+
+def test_the_end_of_an_episode_does_not_set_going_what_a_person_has_stopped() -> None:
+    """Hold, an emergency stop and a lost device all end in `left`: the policy must not start behind one's back."""
+    handover = Handover(Mode.POLICY, single=True)
+    handover.on_episode("e1", True)
+    handover.taken()
+    handover.left()
+    assert handover.on_episode("e1", False) is None
+    handover.on_episode("e2", True)
+    handover.taken()
+    assert handover.on_episode("e2", False) is Mode.POLICY

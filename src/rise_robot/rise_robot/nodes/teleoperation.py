@@ -177,6 +177,7 @@ class TeleoperationNode:
         self._held, self._anchored, self._engaged_since_ns = 0, False, self._now()
 
     def _disengage(self) -> None:
+        self._handover.left()
         self._engaged_since_ns = None
 
     def _tick(self, status: ControlStatus) -> None:

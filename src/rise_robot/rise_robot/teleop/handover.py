@@ -10,7 +10,8 @@ class Handover:
     """Who is to command.
 
     The paper's own protocol (`single`): "the human supervisor takes over upon imminent failure and completes the
-    episode". Giving back is then refused until the episode has ended, and happens by itself at its end.
+    episode". Giving back is then refused until the episode has ended, and happens by itself at its end,
+    unless the person has let go before: with hold, an emergency stop, or a device that was lost.
 
     Args:
         other: the mode that gets control back.
@@ -22,12 +23,17 @@ class Handover:
 
     def __init__(self, other: Mode, *, single: bool = False) -> None:
         self._other, self._single = other, single
-        self._episode = ""
+        self._episode, self._commanding = "", False
         self.takeovers = 0
 
     def taken(self) -> None:
         """A person commands from now on."""
         self.takeovers += 1
+        self._commanding = True
+
+    def left(self) -> None:
+        """The person does not command any more: what stands still now is not set going by the end of an episode."""
+        self._commanding = False
 
     def give_back(self) -> Mode:
         """Raises TeleoperationError where the protocol forbids it."""
@@ -43,6 +49,6 @@ class Handover:
             self._episode, self.takeovers = episode_id, 0
         elif not running and episode_id == self._episode:
             self._episode = ""
-            if self._single and self.takeovers:
+            if self._single and self.takeovers and self._commanding:
                 return self._other
         return None
