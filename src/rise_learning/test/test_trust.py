@@ -6,14 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_label_path import make_loop
+from test_label_path import JudgeAlike, make_loop
 
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.trust import trust_report
 from rise_learning.rl.imagination import Imagined
 
 
-class Doubtful:
+class Doubtful(JudgeAlike):
     """Trusts every other chunk of the first depth, and all of the second."""
 
     def __init__(self) -> None:
