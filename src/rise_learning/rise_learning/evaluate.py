@@ -23,10 +23,11 @@ from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.learned_from import warn_of_known_scenes
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import trained_contract
+from rise_robot.node_table import EVALUATION_SEED
 from rise_robot.sim.tasks import TaskSetting
 
-EVALUATED_SEED, RECORDED_SEED = 1_000_000, 2_000_000
-"""First seeds of episodes that are counted, and of those that are learned from."""
+RECORDED_SEED = 2_000_000
+"""First seed of episodes that are recorded to learn from; those that are counted begin at EVALUATION_SEED."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def evaluate(args: Args) -> None:
     """Run the episodes, print and store the result."""
     directory = policy_directory(args.run)
     task = TaskSetting.of(args.task, args.level, args.bricks)
-    first = args.seed if args.seed is not None else EVALUATED_SEED if args.record is None else RECORDED_SEED
+    first = args.seed if args.seed is not None else EVALUATION_SEED if args.record is None else RECORDED_SEED
     seeds = list(range(first, first + args.episodes))
     if args.record is None:
         warn_of_known_scenes(directory, args.task, seeds)

@@ -199,7 +199,7 @@ def evaluate(args: Args) -> dict:
         )
     if args.compare_steps and not judged:
         raise ConfigError(f"--compare-steps needs a value model; run train_value --out {args.run}")
-    steps = sampling_steps(args.run / "dynamics") if args.dynamics_steps is None else args.dynamics_steps
+    steps = sampling_steps(args.run / "dynamics", args.dynamics_steps)
     model = LearnedWorldModel(args.run, contract, dynamics_steps=steps) if judged else None
     report: dict = {}
     if args.bags:

@@ -15,6 +15,7 @@ from rise_learning.errors import CheckpointError, DataError
 from rise_learning.evaluation.results import EpisodeResult
 from rise_learning.training.base import SHIPPED
 from rise_learning.training.learned_from import LearnedFrom, require_unread, warn_of_known_scenes
+from rise_robot.node_table import EVALUATION_SEED
 
 EPISODES = make_set()
 TASK = EPISODES.episodes[0].task
@@ -67,7 +68,7 @@ def test_unknown_seeds_are_no_scenes() -> None:
 def test_the_shipped_base_says_what_it_was_pre_trained_on() -> None:
     found = LearnedFrom.read(SHIPPED / "dynamics")
     assert not found.unknown and ("brick_sorting", 2_400_000) in found.scenes
-    evaluated = range(evaluate.EVALUATED_SEED, evaluate.EVALUATED_SEED + 1000)
+    evaluated = range(EVALUATION_SEED, EVALUATION_SEED + 1000)
     assert not found.scenes & {("brick_sorting", seed) for seed in evaluated}
 
 

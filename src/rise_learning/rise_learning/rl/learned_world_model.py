@@ -39,7 +39,7 @@ class LearnedWorldModel:
         trust: TrustConfig | None = None,
         workers: int = 1,
     ) -> None:
-        steps = sampling_steps(run / "dynamics") if dynamics_steps is None else dynamics_steps
+        steps = sampling_steps(run / "dynamics", dynamics_steps)
         self.model = CompositionalWorldModel(
             load_dynamics(run / "dynamics", contract),
             load_value(run / "value", contract),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import operator
+from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -56,9 +56,8 @@ def find_base(
             return None
         raise ConfigError(f"{directory} works on {model.config.height}x{model.config.width} frames, not {image_size}")
     names = KIND if choice != "auto" else (*KIND, *SIZE)
-    own, asked = (operator.attrgetter(*names)(config) if config else None for config in (model.config, wanted))
-    pairs = dict(zip(names, zip(own, asked, strict=True), strict=True)) if asked else {}
-    different = [name for name, (mine, theirs) in pairs.items() if mine != theirs]
+    pairs = {name: (attrgetter(name)(model.config), attrgetter(name)(wanted)) for name in names} if wanted else {}
+    different = [name for name, (own, asked) in pairs.items() if own != asked]
     if different:
         if choice == "auto":
             logger.info("the shipped base is another model (%s); training from scratch", ", ".join(different))

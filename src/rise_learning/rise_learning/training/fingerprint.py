@@ -9,10 +9,10 @@ from typing import Any
 
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.training.run_directory import to_plain
+from rise_learning.training.world_model_io import FILE
 
 HOW = ("bags", "out", "threads", "evaluation", "video_every")
 """Flags that leave the weights as they are, or are told otherwise (bags: by their episodes)."""
-WEIGHTS = "model.safetensors"
 HOW_LONG = (
     "steps", "checkpoint_every", "log_every", "device", "bfloat16", "shard_optimizer", "shard_parameters",
 )  # fmt: skip
@@ -37,7 +37,7 @@ def fingerprint(
         "frames": len(episodes),
         "episodes": [episode.episode_id for episode in episodes.episodes],
         "model": to_plain(model),
-        "models": {role: _digest(directory / WEIGHTS) for role, directory in (models or {}).items()},
+        "models": {role: _digest(directory / FILE) for role, directory in (models or {}).items()},
         "flags": settings | {"training": training | {"loop": _without(training["loop"], HOW_LONG)}},
     }
 

@@ -71,9 +71,10 @@ def value_of_frames(model: ValueFunction, episodes: EpisodeSet) -> np.ndarray:
     return values
 
 
-def sampling_steps(directory: Path) -> int:
-    """Euler steps that the dynamics of `directory` are meant to be sampled with; 1 where they do not say."""
-    return int(read_metadata(directory / FILE).get(STEPS_KEY, "1"))
+def sampling_steps(directory: Path, wanted: int | None = None) -> int:
+    """Euler steps to sample the dynamics of `directory` with: `wanted`, else those they are meant for; 1 where they do
+    not say."""
+    return wanted if wanted is not None else int(read_metadata(directory / FILE).get(STEPS_KEY, "1"))
 
 
 def load_inputs(directory: Path, contract: Contract, config: DynamicsConfig) -> DynamicsInputs:
