@@ -21,6 +21,7 @@ from typing import Any
 from rise_robot.core.errors import LaunchError, RiseRobotError
 from rise_robot.node_table import BringupOptions, NodeSpec, bringup_nodes
 from rise_robot.processes import PARENT_ENV, ProcessGroup
+from rise_robot.stop_signals import ask_on_signals
 
 
 def command_line(node: NodeSpec, namespace: str = "") -> list[str]:
@@ -50,8 +51,7 @@ def require_own(nodes: tuple[NodeSpec, ...]) -> None:
 def supervise(nodes: tuple[NodeSpec, ...], namespace: str = "") -> int:
     """Run the nodes until one ends or a signal comes; the exit code."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+    ask_on_signals(stop, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     group = ProcessGroup()
     environment = {PARENT_ENV: str(os.getpid()), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:

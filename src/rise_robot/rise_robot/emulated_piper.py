@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from rise_robot.hardware.emulated_faults import KINDS, Fault
 from rise_robot.hardware.emulated_loop import EmulatedLoop
 from rise_robot.hardware.emulated_piper import EmulatedPiper
 from rise_robot.processes import PARENT_ENV
+from rise_robot.stop_signals import ask_on_signals
 
 PRIORITY = 46
 """A real arm is never late because the computer is busy; asked for, not demanded."""
@@ -68,8 +68,7 @@ def inject(fault: Fault, interface: str, places: Sequence[str]) -> None:
 def serve(interface: str, places: dict[str, str], convention: str, priority: int) -> None:
     """Run one arm per channel until a signal comes or bringup is gone."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    ask_on_signals(stop)
     ask_for_realtime(priority)
     buses = [open_bus(interface, place) for place in places.values()]
     loop = EmulatedLoop([(EmulatedPiper(convention=convention), bus) for bus in buses])

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 PARENT_ENV = "RISE_BRINGUP_PID"
 """Tells a node whose child it is, so that it does not outlive a bringup that was killed."""
 
+WHERE_SIGNAL = signal.SIGUSR1
+"""Upon it a node prints where each of its threads is."""
+WHERE_S = 0.5
+
 
 @dataclass
 class _Member:
@@ -96,6 +100,8 @@ class ProcessGroup:
         while member.process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         if member.process.poll() is None:
+            member.process.send_signal(WHERE_SIGNAL)
+            time.sleep(WHERE_S)
             member.process.kill()
             member.process.wait()
             return [f"{member.name} did not end within {member.grace_s:g} s and was killed"]

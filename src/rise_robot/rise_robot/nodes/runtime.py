@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
-import signal
 import stat
 import sys
 import threading
@@ -23,7 +23,8 @@ from rclpy.utilities import remove_ros_args
 from rise_robot.core.contract import Contract, contract_path
 from rise_robot.core.errors import ContractError
 from rise_robot.core.scheduling import ask_for_realtime as ask_for_realtime
-from rise_robot.processes import PARENT_ENV
+from rise_robot.processes import PARENT_ENV, WHERE_SIGNAL
+from rise_robot.stop_signals import ask_on_signals
 
 STDERR = 2
 
@@ -93,8 +94,8 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
         return _answer_arguments(others, sys.modules[make.__module__].__doc__ or "")
     log_without_waiting()
     asked, stop = threading.Event(), threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: asked.set())
+    ask_on_signals(asked)
+    faulthandler.register(WHERE_SIGNAL, file=STDERR)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     failure: list[BaseException] = []
     runnable: Runnable | None = None
