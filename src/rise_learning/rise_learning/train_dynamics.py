@@ -230,6 +230,7 @@ def train(args: Args) -> None:
     training, held_out = load_bags(list(args.bags), size).split(settings.held_out, args.seed)
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     model, inputs, from_base = starting_point(args, training, size)
+    inputs = inputs.of_robot(training)
     if args.map_objects:
         inputs = inputs.showing_objects(training, args.seed)
         logger.info("the belt runs at %.3f m/s", inputs.belt_speed)

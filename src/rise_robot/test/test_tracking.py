@@ -31,6 +31,46 @@ def test_batches_follow_like_single_chunks() -> None:
         np.testing.assert_array_equal(together[row], tracking.follow(start[row], commands[row]))
 
 
+def gripped(rng: np.random.Generator, width: float, *, closed: float = 0.02, opened: float = 0.07) -> tuple:
+    """Positions and commands (T, 1) of a gripper that closes on something `width` wide, holds it, and lets go."""
+    commands = np.concatenate(
+        [np.full(20, opened), np.linspace(opened, closed, 8), np.full(60, closed), np.linspace(closed, opened, 8)]
+    )
+    commands = commands + rng.normal(0, 1e-4, len(commands))
+    position, positions = opened, []
+    for command in commands:
+        positions.append(position)
+        position = max(position + 0.5 * (command - position), width)
+    return np.array(positions)[:, None], commands[:, None]
+
+
+def test_what_a_gripper_holds_does_not_make_it_slow() -> None:
+    """Held for most of an episode it stands away from its command; fitted to that, it would close in seconds."""
+    rng = np.random.default_rng(0)
+    tracking = JointTracking.fit([gripped(rng, width) for width in (0.03, 0.036, 0.042)])
+    assert tracking.gain == pytest.approx((0.5,), abs=0.02)
+    assert 0.002 < tracking.stopped_from[0] < 0.012, "from about half of how far objects keep it from its command"
+
+
+def test_a_gripper_that_is_stopped_stays_until_it_is_opened() -> None:
+    rng, tracking = np.random.default_rng(1), JointTracking((0.5,), (0.006,))
+    positions, commands = gripped(rng, 0.036)
+    holding, opening = 40, 88
+    followed = tracking.follow(positions[holding], commands[holding:])
+    np.testing.assert_allclose(followed[: opening - holding], 0.036, atol=1e-6)
+    assert followed[-1] > 0.055, "it opens with its command"
+    closing = tracking.follow(positions[22], commands[22:60])
+    assert closing[-1] < 0.021, "while it closes nobody knows on what: entirely"
+    still = tracking.follow(np.array([0.0701]), commands[:60])
+    assert still[-1] < 0.021, "a little beside a steady command is not stopped"
+
+
+def test_joints_that_nothing_stops_follow_from_afar() -> None:
+    tracking = JointTracking((0.5, 0.5), (float("inf"), 0.006))
+    followed = tracking.follow(np.zeros(2), np.full((12, 2), -1.0))
+    assert followed[-1, 0] == pytest.approx(-1.0, abs=1e-3) and followed[-1, 1] == 0.0
+
+
 def test_maps_equal_the_camera_except_for_the_bricks() -> None:
     """Drawn where the simulated arms really are, a map differs from the camera's image in a few brick pixels only."""
     robot = SimulatedRobot(TINY, config=BrickSortingConfig(bricks=1, lighting=(1.0, 1.0)))

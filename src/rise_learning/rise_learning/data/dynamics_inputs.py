@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.normalizer import Normalizer
+from rise_learning.data.seen_joints import SeenJoints
 from rise_learning.errors import ConfigError, DataError
 from rise_robot.core.contract import Contract
 from rise_robot.core.tracking import JointTracking
@@ -22,7 +23,8 @@ from rise_worldmodel.config import DynamicsConfig
 from rise_worldmodel.text import instruction_numbers
 from rise_worldmodel.told import Told
 
-NORMALIZER_KEY, TRACKING_KEY, BELT_KEY = "normalizer", "tracking", "belt_speed"
+NORMALIZER_KEY, TRACKING_KEY, STOPPED_KEY, BELT_KEY = "normalizer", "tracking", "stopped_from", "belt_speed"
+SEEN_KEY = "seen_joints"
 """In the metadata of a dynamics checkpoint."""
 BELT_PAIRS, BELT_FRAMES = 64, 6
 """Pairs of recorded pictures, so many frames apart, that tell how fast the belt runs."""
@@ -37,6 +39,7 @@ class DynamicsInputs:
     Attributes:
         tracking: how joints follow commands, in the maps and in what a policy is shown next.
         belt_speed: m/s by which a belt carries the objects that maps show; None where maps show the robot alone.
+        seen_joints: those that imagined frames tell better than commands do.
     """
 
     contract: Contract
@@ -44,13 +47,18 @@ class DynamicsInputs:
     normalizer: Normalizer
     tracking: JointTracking
     belt_speed: float | None = None
+    seen_joints: SeenJoints = field(default_factory=SeenJoints.none)
 
     @classmethod
     def fit(cls, episodes: EpisodeSet, config: DynamicsConfig) -> DynamicsInputs:
-        """Normalisation, and the lag of the joints, of recorded episodes."""
+        """Normalisation of recorded episodes; joints follow at once until `of_robot`."""
         normalizer = Normalizer.fit(np.concatenate([episodes.state, episodes.action]))
-        pairs = [(episode.state, episode.action) for episode in episodes.episodes]
-        return cls(episodes.contract, config, normalizer, JointTracking.fit(pairs))
+        return cls(episodes.contract, config, normalizer, JointTracking((1.0,) * episodes.contract.action_dim))
+
+    def of_robot(self, episodes: EpisodeSet) -> DynamicsInputs:
+        """The same for the robot of recorded episodes: how its joints follow, and which of them frames show better."""
+        tracking = JointTracking.fit([(episode.state, episode.action) for episode in episodes.episodes])
+        return replace(self, tracking=tracking, seen_joints=SeenJoints.fit(episodes, tracking))
 
     def showing_objects(self, episodes: EpisodeSet, seed: int) -> DynamicsInputs:
         """The same with maps that also show objects, for the speed of the belt in recorded episodes.
@@ -103,6 +111,14 @@ class DynamicsInputs:
         """
         return self.tracking.follow(state, commands)
 
+    def joints_at(self, state: np.ndarray, commands: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """(B, n, A) joint positions at the n imagined frames (B, F >= n, V, h, w, 3) that (B, T, A) commands lead to.
+
+        A gripper that has closed on something is as wide as that, which frames show and commands do not.
+        """
+        joints = self.joints(state, commands)[:, self.config.actions_per_frame - 1 :: self.config.actions_per_frame]
+        return self.seen_joints.correct(joints, frames[:, : joints.shape[1]])
+
     def _maps(self, state: np.ndarray, chunks: np.ndarray, seen: Tensor | None) -> np.ndarray:
         """(B, G + 1, V, h, w, 3) uint8 where the commands will take the robot, at `config.map_steps`."""
         joints = np.concatenate([state[:, None], self.joints(state, chunks)], axis=1)  # (B, K + 1, A)
@@ -124,7 +140,12 @@ class DynamicsInputs:
     def texts(self) -> dict[str, str]:
         """For the metadata of a checkpoint."""
         normalizer = {"mean": self.normalizer.mean.tolist(), "std": self.normalizer.std.tolist()}
-        texts = {NORMALIZER_KEY: json.dumps(normalizer), TRACKING_KEY: json.dumps(self.tracking.gain)}
+        texts = {
+            NORMALIZER_KEY: json.dumps(normalizer),
+            TRACKING_KEY: json.dumps(self.tracking.gain),
+            STOPPED_KEY: json.dumps(self.tracking.stopped_from),
+            SEEN_KEY: self.seen_joints.to_json(),
+        }
         if self.belt_speed is not None:
             texts[BELT_KEY] = json.dumps(self.belt_speed)
         return texts
@@ -135,6 +156,7 @@ class DynamicsInputs:
         raw = json.loads(texts[NORMALIZER_KEY])
         normalizer = Normalizer(len(raw["mean"]))
         normalizer.load_state_dict({name: torch.tensor(values) for name, values in raw.items()})
-        at_once = JointTracking((1.0,) * contract.action_dim)
-        tracking = JointTracking(tuple(json.loads(texts[TRACKING_KEY]))) if TRACKING_KEY in texts else at_once
-        return cls(contract, config, normalizer, tracking, json.loads(texts.get(BELT_KEY, "null")))
+        gain = json.loads(texts[TRACKING_KEY]) if TRACKING_KEY in texts else (1.0,) * contract.action_dim
+        tracking = JointTracking(tuple(gain), tuple(json.loads(texts.get(STOPPED_KEY, "[]"))))
+        seen = SeenJoints.from_json(texts[SEEN_KEY]) if SEEN_KEY in texts else SeenJoints.none()
+        return cls(contract, config, normalizer, tracking, json.loads(texts.get(BELT_KEY, "null")), seen)

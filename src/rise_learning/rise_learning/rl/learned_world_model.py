@@ -46,7 +46,6 @@ class LearnedWorldModel:
             steps=steps,
             trust=trust,
         )
-        self.actions_per_frame = contract.actions_per_frame
         self.inputs = load_inputs(run / "dynamics", contract, self.model.dynamics.config)
         self._crew = None if workers <= 1 else ImaginationCrew(_Recipe(run, contract, steps, trust), workers)
 
@@ -88,9 +87,8 @@ class LearnedWorldModel:
         return Imagined(found.frames, rise, trust, found.value_now.float().numpy())
 
     def advance(self, starts: Starts, commands: Tensor, frames: Tensor) -> Travelled:
-        """The imagined frames, and joints that follow their commands as recorded ones do (`DynamicsInputs.joints`)."""
-        joints = self.inputs.joints(starts.state.numpy(), commands.numpy())
-        states = torch.from_numpy(joints[:, self.actions_per_frame - 1 :: self.actions_per_frame])
+        """The imagined frames, and joints as commands and frames tell them (`DynamicsInputs.joints_at`)."""
+        states = torch.from_numpy(self.inputs.joints_at(starts.state.numpy(), commands.numpy(), frames.numpy()))
         return Travelled(frames[:, : states.shape[1]], states)
 
     def judge(self, now: Tensor, frames: Tensor, instructions: list[str]) -> Imagined:
