@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tyro
 
 from rise_learning import cli, train_dynamics, train_value
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags, require_apart
 from rise_learning.errors import ConfigError
+from rise_learning.evaluation.held_out import HeldOutChunks, held_out_value, video_figures
 from rise_learning.evaluation.table_rows import (
     DYNAMICS_COLUMNS,
     DYNAMICS_ROWS,
@@ -38,6 +38,7 @@ from rise_learning.model_choices import ARCHITECTURES
 from rise_learning.presets import PRESET_NAMES, Preset, get_preset
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value, sampling_steps
+from rise_worldmodel.video_scores import PublishedMetrics
 
 ROW_FILE = "row.json"
 
@@ -63,6 +64,10 @@ class Args:
     value_steps: int = 0
     chunks: int = 96
     """Held-out chunks."""
+    lpips_weights: Path | None = None
+    """As for evaluate_world_model; without it there is no LPIPS."""
+    fvd_weights: Path | None = None
+    """As for evaluate_world_model; without it there is no FVD."""
     seed: int = 0
     threads: int = 2
     json: bool = False
@@ -93,18 +98,22 @@ def run_row(plan: RowPlan, args: Args, held_out: EpisodeSet) -> dict[str, Any]:
     return json.loads(stored.read_text())
 
 
-def dynamics_row(directory: Path, args: Args, held_out: EpisodeSet) -> dict[str, float]:
-    """Videos of held-out chunks, the same for every row, with the Euler steps of the preset's imagination."""
-    model = load_dynamics(directory, held_out.contract)
-    inputs = load_inputs(directory, held_out.contract, model.config)
-    complete = train_dynamics.complete_chunks(held_out)
-    g = np.random.default_rng(args.seed).permutation(complete)[: args.chunks]
-    return train_dynamics.held_out_report(model, inputs, held_out, g, args.seed, steps=sampling_steps(directory))
+def dynamics_row(directory: Path, args: Args, held_out: EpisodeSet) -> dict[str, Any]:
+    """`video_figures` of chunks that are the same for every row, with the Euler steps the dynamics are meant for."""
+    model = load_dynamics(directory, held_out.contract).eval()
+    return video_figures(
+        model,
+        load_inputs(directory, held_out.contract, model.config),
+        HeldOutChunks.draw(held_out, args.chunks, args.seed),
+        steps=sampling_steps(directory),
+        published=PublishedMetrics.load(args.lpips_weights, args.fvd_weights),
+    )
 
 
-def value_row(directory: Path, args: Args, held_out: EpisodeSet) -> dict[str, float]:
-    """Success against failure on held-out episodes."""
-    return train_value.success_against_failure(load_value(directory, held_out.contract), held_out)
+def value_row(directory: Path, args: Args, held_out: EpisodeSet) -> dict[str, Any]:
+    """Success against failure on held-out episodes, by kind of failure, too."""
+    found, _ = held_out_value(load_value(directory, held_out.contract), held_out)
+    return {name: figure for name, figure in found.items() if name != "by_episode"}
 
 
 def training_figures(directory: Path) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def test_the_picture_shows_the_typical_and_the_most_mistaken_episode(episodes: E
 
 def test_figures_are_printed(model: LearnedWorldModel, episodes: EpisodeSet) -> None:
     chunks = HeldOutChunks.draw(episodes, 4, seed=0)
-    value, values = held_out_value(model, episodes)
+    value, values = held_out_value(model.model.value, episodes)
     assert value["auc_success_vs_failure"] == value["auc_success_vs_failure_last"] and values.shape == (len(episodes),)
     rows = steps_against_quality(model, chunks, (1, 2))
     assert [row["steps"] for row in rows] == [1, 2] and rows[0]["psnr"] != rows[1]["psnr"]

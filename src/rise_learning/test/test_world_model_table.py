@@ -115,10 +115,12 @@ def test_an_interrupted_row_continues(small: None, tmp_path: Path, monkeypatch: 
     assert table["value"]["value"]["training"]["steps"] == 2
 
 
-def test_what_a_row_lacks_is_a_dash() -> None:
-    text = as_table({"a": {"psnr": 20.0}, "longer": {"psnr": 21.5, "ssim": 0.5}}, ("psnr", "ssim", "epe"))
+def test_what_a_row_lacks_is_a_dash_and_intervals_stand_beside() -> None:
+    rows = {"a": {"psnr": 20.0, "auc": None}, "longer": {"psnr": 21.5, "ssim": 0.5, "interval95_ssim": [0.4, 0.6]}}
+    text = as_table(rows, {"psnr": "PSNR", "ssim": "SSIM", "epe": "EPE", "auc": "AUC"})
     assert [line.split() for line in text.splitlines()] == [
-        ["psnr", "ssim"],
-        ["a", "20.000", "-"],
-        ["longer", "21.500", "0.500"],
+        ["PSNR", "SSIM", "AUC"],
+        ["a", "20.000", "-", "-"],
+        ["longer", "21.500", "0.500", "(0.40-0.60)", "-"],
     ]
+    assert len({len(line) for line in text.splitlines()}) == 1, "columns stand below each other"

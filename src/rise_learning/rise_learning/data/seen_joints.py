@@ -1,4 +1,4 @@
-"""Joints that pictures show better than commands tell: a gripper closes on what it holds, and commands do not say what."""
+"""Joints that pictures show better than commands tell: a gripper closes on what it holds, commands do not say on what."""
 
 from __future__ import annotations
 

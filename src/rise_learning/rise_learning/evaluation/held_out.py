@@ -28,6 +28,7 @@ from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.dynamics_report import named_figures
 from rise_worldmodel.flow_matching import seeded_noise
+from rise_worldmodel.value import ValueFunction
 from rise_worldmodel.video_scores import PublishedMetrics
 from rise_worldmodel.visualize import side_by_side, write_video
 
@@ -118,9 +119,9 @@ def advantage_figures(model: LearnedWorldModel, chunks: HeldOutChunks, *, steps:
     }
 
 
-def held_out_value(model: LearnedWorldModel, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
+def held_out_value(value: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str, Any], np.ndarray]:
     """Figures by the names of train_value's report, with those of every episode, and (N,) V of every frame."""
-    found, values = value_figures(model.model.value, episodes)
+    found, values = value_figures(value, episodes)
     names = ("auc_success_vs_failure", "interval95_auc_success_vs_failure")
     return {**{name: found[f"{name}_last"] for name in names}, **found}, values
 

@@ -61,7 +61,7 @@ def held_out_report(
     }
     if model is None:
         return report
-    value, values = held_out_value(model, episodes)
+    value, values = held_out_value(model.model.value, episodes)
     if (picture := outcomes_figure(episodes, values)) is not None:
         (directory / "value_of_outcomes.png").write_bytes(picture)
     by_steps = steps_against_quality(model, drawn, compare_steps)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rise_learning.errors import ConfigError
 
@@ -24,8 +25,14 @@ VALUE_ROWS: dict[str, tuple[str, ...]] = {
     "value_no_td": ("--no-td",),
 }
 """Name -> flags of train_value."""
-DYNAMICS_COLUMNS = ("psnr", "psnr_moving", "ssim", "psnr_shuffled_actions", "psnr_copy_last", "codec_psnr")
-VALUE_COLUMNS = ("auc_success_vs_failure", "episodes_success", "episodes_failure")
+DYNAMICS_COLUMNS = {
+    "psnr": "PSNR", "psnr_moving": "moving", "ssim": "SSIM", "lpips": "LPIPS", "fvd": "FVD", "epe": "EPE",
+    "gain_over_copy_last_db": "over copy", "gain_over_shuffled_actions_db": "over others", "codec_psnr": "codec",
+}  # fmt: skip
+"""Figures of `held_out.video_figures` and what they are called: dB, and pixels a frame; both gains are of PSNR."""
+VALUE_COLUMNS = {
+    "auc_success_vs_failure": "AUC", "episodes_success": "successes", "episodes_failure": "failures",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,13 +108,23 @@ def _common(data: TableData, bags: tuple[Path, ...], out: Path, steps: int) -> t
     return (*flags, "--training.loop.steps", str(steps)) if steps else flags
 
 
-def as_table(found: dict[str, dict[str, float]], columns: tuple[str, ...]) -> str:
-    """One line per row, for people."""
-    width = max(map(len, found), default=4) + 2
-    shown = [name for name in columns if any(name in row for row in found.values())]
-    lines = [" " * width + "".join(f"{name:>{max(12, len(name) + 2)}}" for name in shown)]
-    for name, row in found.items():
-        cells = (f"{row[column]:.3f}" if column in row else "-" for column in shown)
-        widths = (max(12, len(column) + 2) for column in shown)
-        lines.append(f"{name:{width}}" + "".join(f"{cell:>{w}}" for cell, w in zip(cells, widths, strict=True)))
-    return "\n".join(lines)
+def as_table(found: dict[str, dict[str, Any]], columns: Mapping[str, str]) -> str:
+    """One line per row, for people; a figure with `interval95_` of its name shows it."""
+    keys = [key for key in columns if any(key in row for row in found.values())]
+    lines = [["", *(columns[key] for key in keys)]]
+    lines += [[name, *(_cell(row, key) for key in keys)] for name, row in found.items()]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(f"{line[0]:{widths[0]}}" + "".join(_right(line, widths)) for line in lines)
+
+
+def _cell(row: dict[str, Any], key: str) -> str:
+    value = row.get(key)
+    if value is None:
+        return "-"
+    shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+    low, high = row.get(f"interval95_{key}", (None, None))
+    return shown if low is None else f"{shown} ({low:.2f}-{high:.2f})"
+
+
+def _right(line: list[str], widths: list[int]) -> list[str]:
+    return [f"  {cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True)]
