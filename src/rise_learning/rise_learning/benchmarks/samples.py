@@ -6,11 +6,11 @@ import numpy as np
 
 from rise_learning.benchmarks.measure import Measurement, race
 from rise_learning.benchmarks.workload import Workload
-from rise_learning.data.loading import load_bags, resize_frame
+from rise_learning.data.loading import load_bags
 from rise_learning.training.policy_training import OfflineSamples
 from rise_robot.bag.episode import Episode
 from rise_robot.bag.reader import BagReader
-from rise_robot.core.images import decode_jpeg
+from rise_robot.core.images import decode_jpeg, resize_frame
 from rise_robot.core.resampling import ResampledEpisode, resample_episode
 
 BATCH = 64

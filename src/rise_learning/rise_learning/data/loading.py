@@ -8,7 +8,6 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from rise_learning.data import episode_cache
@@ -19,15 +18,10 @@ from rise_robot.bag.episode import Episode
 from rise_robot.bag.reader import find_bags, read_episodes
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import BagError
-from rise_robot.core.images import decode_jpeg, encode_jpeg
+from rise_robot.core.images import decode_jpeg, encode_jpeg, resize_frame
 from rise_robot.core.resampling import resample_episode
 
 logger = logging.getLogger(__name__)
-
-
-def resize_frame(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 -> (h, w, 3) uint8 by area averaging; used for bags and live frames alike."""
-    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
 
 
 def policy_frames(images: dict[str, np.ndarray], contract: Contract, size: tuple[int, int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Joints that pictures show better than commands tell: a gripper closes on what it holds, commands do not say on what."""
+"""Joints that pictures show better than commands tell: what a gripper closes on is not in its command."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rise_learning.data.loading import resize_frame
 from rise_learning.errors import PolicyError
 from rise_learning.evaluation.agent import DeploymentConfig, sample_once
 from rise_learning.policy.checkpoint import load_policy
 from rise_learning.policy.flow_policy import PolicyInput
 from rise_learning.training.world_model_io import load_value
 from rise_robot.core.contract import Contract
+from rise_robot.core.images import resize_frame
 from rise_robot.core.observation_buffer import Observation
 
 

@@ -1,4 +1,4 @@
-"""JPEG in and out: the one place where frames are encoded and decoded, live and from bags alike.
+"""JPEG in and out, and smaller: the one place where frames are encoded and decoded, live and from bags alike.
 
 Both sides see decoded JPEG, never raw camera memory: a policy is deployed on what it was trained on.
 """
@@ -42,3 +42,8 @@ def decode_jpeg(data: bytes | memoryview, shape: tuple[int, int] | None = None) 
     if shape is not None and image.shape[:2] != tuple(shape):
         raise BagError(f"image is {image.shape[0]}x{image.shape[1]}, the contract says {shape[0]}x{shape[1]}")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def resize_frame(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, ...) -> (h, w, ...) by area averaging; for bags, live frames and control maps alike."""
+    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)

@@ -6,13 +6,13 @@ trajectories likewise. A world model that is given them has only the objects lef
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
+from rise_robot.core.images import resize_frame
 from rise_robot.sim.last_seen import Shot, Sighting
 from rise_robot.sim.robot import SimulatedRobot
 
@@ -30,16 +30,17 @@ def can_draw(contract: Contract) -> bool:
 
 
 class ControlMapRenderer:
-    """Draws maps of one cell; nominal light.
+    """Draws maps of one cell, as its cameras would show it, scaled as recorded frames are; nominal light.
+
+    Drawn at their own size maps are half as bright where lines are thinner than a pixel, or lack them altogether.
 
     Args:
         size: (height, width) of the maps.
     """
 
     def __init__(self, contract: Contract, size: tuple[int, int], task: str = "brick_sorting") -> None:
-        small = tuple(dataclasses.replace(camera, height=size[0], width=size[1]) for camera in contract.cameras)
         self.size, self.cameras = size, contract.camera_names
-        self._robot = SimulatedRobot(dataclasses.replace(contract, cameras=small), task)
+        self._robot = SimulatedRobot(contract, task)
         self._robot.clear_scene()
 
     def render(self, joints: np.ndarray) -> np.ndarray:
@@ -48,7 +49,7 @@ class ControlMapRenderer:
         for number, positions in enumerate(joints):
             self._robot.place(positions)
             images = self._robot.render()
-            maps[number] = [images[name] for name in self.cameras]
+            maps[number] = [resize_frame(images[name], self.size) for name in self.cameras]
         return maps
 
     def with_objects(self, joints: np.ndarray, seen: np.ndarray, when: np.ndarray, belt_speed: float) -> np.ndarray:
@@ -79,7 +80,7 @@ class ControlMapRenderer:
         """What the cameras would show of the cell without objects, for each of (N, A) joint positions."""
         for positions in joints:
             self._robot.place(positions)
-            yield [self._robot.shot(name) for name in self.cameras]
+            yield [self._robot.shot(name).resized(self.size) for name in self.cameras]
 
     @property
     def belt_height(self) -> float:

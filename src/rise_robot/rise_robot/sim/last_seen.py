@@ -12,6 +12,8 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from rise_robot.core.images import resize_frame
+
 OBJECT = 40
 """Difference of intensity (of 255) between a picture and the empty cell from which on it shows an object."""
 HEIGHT = 0.03
@@ -34,6 +36,14 @@ class Shot:
     position: np.ndarray
     rotation: np.ndarray
     intrinsics: np.ndarray
+
+    def resized(self, size: tuple[int, int]) -> Shot:
+        """The same as a picture of (h, w) pixels shows it, scaled as recorded frames are."""
+        height, width = self.belt.shape
+        belt = resize_frame(self.belt.astype(np.float32), size) > 0.5
+        scale = np.array([[size[1] / width], [size[0] / height], [1.0]])
+        image = resize_frame(self.image, size)
+        return Shot(image, belt, self.position, self.rotation, scale * self.intrinsics)
 
     @cached_property
     def rays(self) -> np.ndarray:
