@@ -37,12 +37,12 @@ for task in brick_sorting box_closing backpack_packing; do
 done
 
 train() { python -m "rise_learning.train_$1" --preset small --threads 1 "${@:2}"; }
-train dynamics --bags "$work/bags" "$work/many" --base none --out "$work/pretrained" --map-objects --training.loop.steps 2400
+train dynamics --bags "$work/bags" "$work/many" --base none --out "$work/pretrained" --map-objects --training.loop.steps 1800
 for seed in "${seeds[@]}"; do
     run=$work/seed_$seed
     train value --bags "$work/bags" --out "$run" --seed "$seed"
     train dynamics --bags "$work/bags" --base "$work/pretrained/dynamics" --out "$run" --seed "$seed" --map-objects \
-        --training.value-weight 1 --training.loop.steps 1500 --training.loop.learning-rate 6e-4
+        --training.value-weight 1 --training.loop.steps 1200 --training.loop.learning-rate 6e-4
     python -m rise_learning.evaluate_world_model --run "$run" --bags "$work/held_out" --level steady --states 150 \
         --compare-steps 1 2 4 --trust
 done

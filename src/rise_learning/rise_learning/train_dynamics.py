@@ -37,9 +37,12 @@ from rise_learning.training_settings import DynamicsTraining
 from rise_worldmodel.batching import TaskCentricSampler
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.dynamics_report import dynamics_report
+from rise_worldmodel.first_guess import fit_first_guess
 from rise_worldmodel.told import Told
 from rise_worldmodel.value_consistency import ValueConsistency
 
+GUESSED_CLIPS = 384
+"""Chunks that the first guess is fitted to."""
 logger = logging.getLogger(__name__)
 
 
@@ -187,6 +190,16 @@ def new_dynamics(
     return model, inputs
 
 
+def guess_first(model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, seed: int) -> None:
+    """Where dynamics with control maps begin to learn (`fit_first_guess`); others begin with the last frame."""
+    if model.drawn is None:
+        return
+    g = np.random.default_rng(seed).permutation(complete_chunks(episodes))[:GUESSED_CLIPS]
+    context, future, told = clip(episodes, g, inputs)
+    assert told.maps is not None
+    fit_first_guess(model, context, future, told.maps)
+
+
 def starting_point(
     args: Args, episodes: EpisodeSet, size: tuple[int, int]
 ) -> tuple[MultiViewDynamics, DynamicsInputs, Path | None]:
@@ -234,6 +247,8 @@ def train(args: Args) -> None:
     if args.map_objects:
         inputs = inputs.showing_objects(training, args.seed)
         logger.info("the belt runs at %.3f m/s", inputs.belt_speed)
+    if from_base is None or args.begin_with is not None:
+        guess_first(model, inputs, training, args.seed)
     run = RunDirectory(args.out / "dynamics")
     models = {"base": from_base} if from_base else {}
     loop = dataclasses.replace(settings.loop, seed=args.seed)
