@@ -25,17 +25,18 @@ class Preset:
 
 
 def small() -> Preset:
-    """Hours on two CPU cores, at the frame size of `tiny`: larger dynamics, more steps of all.
+    """Hours on two CPU cores, at the frame size of `tiny`: wider dynamics of finer latents, more steps of all.
 
-    Planned for about 2.5 h of dynamics, half an hour of value, 40 min each of imitation and warm-up (docs/guide.md).
+    Measured on one busy core: value 15 min, dynamics 1 s a step (1.3 s with value_weight), imitation and warm-up 17 min
+    each; scripts/world_model.sh and scripts/self_improvement.sh say how the rest is chosen.
     """
     return Preset(
         "small",
         (48, 64),
-        ValueTraining(LoopConfig(steps=10_000, batch_size=128, learning_rate=1e-3, warmup_steps=200)),
+        ValueTraining(LoopConfig(steps=4000, batch_size=128, learning_rate=1e-3, warmup_steps=200)),
         DynamicsTraining(
-            LoopConfig(steps=15_000, batch_size=8, learning_rate=1e-3, warmup_steps=300, ema_decay=0.998),
-            model=PatchModel(heads=6, head_dim=32, layers=6),
+            LoopConfig(steps=4000, batch_size=8, learning_rate=1e-3, warmup_steps=300, ema_decay=0.998),
+            model=PatchModel(heads=4, head_dim=64, layers=4, channels=384),
         ),
         PolicyTraining(loop=LoopConfig(steps=10_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)),
         SelfImprovement(

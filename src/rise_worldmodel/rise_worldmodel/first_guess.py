@@ -23,8 +23,8 @@ PORTION = 32
 def fit_first_guess(model: MultiViewDynamics, context: Tensor, future: Tensor, maps: Tensor) -> None:
     """Set `drawn` and `persistence` of untrained dynamics to what explains clips best together; network output is 0.
 
-    Every channel c of a latent is `persistence[c] * still[c] + drawn[c] @ codes`. All have the same codes, which are taken
-    out first; what then remains of a channel is explained by what remains of it standing still.
+    Every channel c of a latent is `persistence[c] * still[c] + drawn[c] @ codes`. All have the same codes, which are
+    taken out first; what then remains of a channel is explained by what remains of it standing still.
 
     Args:
         context: (B, C, V, H, W, 3) uint8. future: (B, F, V, H, W, 3) uint8. maps: (B, G + 1, V, H, W, 3) uint8.

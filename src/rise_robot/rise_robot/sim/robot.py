@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from rise_robot.core.contract import Contract
@@ -209,8 +210,8 @@ class SimulatedRobot:
         colours[self._belts, :3] = BELT_MARK
         image = self._renderer.render(self._data, camera)
         colours[self._belts] = own
-        red, green, blue = image.astype(int).transpose(2, 0, 1)
-        belt = (red > 20) & (green < 5) & (np.abs(red - blue) <= 2)
+        red, green, blue = cv2.split(image)
+        belt = (red > 20) & (green < 5) & (cv2.absdiff(red, blue) <= 2)
         if belt.any():
             shade = red[belt, None] / BELT_MARK[0]
             image[belt] = np.clip(shade * own[0, :3], 0, 255).astype(np.uint8)
