@@ -12,10 +12,11 @@ from synthetic import make_set
 
 from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.normalizer import Normalizer
+from rise_learning.data.seen_joints import SeenJoints
 from rise_learning.errors import ConfigError
 from rise_learning.training.world_model_io import load_inputs, save_trained
 from rise_robot.core.contract import Contract, config_path
-from rise_robot.core.tracking import JointTracking
+from rise_robot.core.tracking import NEVER, JointTracking
 from rise_worldmodel.config import tiny_dynamics
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import ShapeError
@@ -63,6 +64,31 @@ def test_conditions_travel_with_the_checkpoint(inputs: DynamicsInputs, tmp_path:
     told, again = inputs(*poses(1)), loaded(*poses(1))
     assert told.maps is not None and again.maps is not None and torch.equal(told.maps, again.maps)
     assert torch.equal(told.actions, again.actions)
+
+
+def test_what_is_known_of_the_robot_travels_with_the_checkpoint(inputs: DynamicsInputs, tmp_path: Path) -> None:
+    """A gripper that is held stays, and what frames show of it is believed, in imagination as when it was fitted."""
+    gripper, pictures = 6, np.zeros((3 * 12 * 16 * 3, 1))
+    seen = SeenJoints((gripper,), pictures, np.array([0.05]), np.array([0.001]), np.array([[0.0], [0.07]]))
+    tracking = JointTracking((0.5,) * 14, (NEVER,) * gripper + (0.008,) + (NEVER,) * 7)
+    known = dataclasses.replace(inputs, tracking=tracking, seen_joints=seen)
+    save_trained(tmp_path, MultiViewDynamics(CONFIG), TINY, **known.texts())
+    loaded = load_inputs(tmp_path, TINY, CONFIG)
+    assert loaded.tracking == tracking
+    state, commands = np.full((1, 14), 0.04), np.full((1, 50, 14), 0.02)
+    told = loaded.joints(state, commands)
+    assert told[0, -1, gripper] == 0.04 and told[0, -1, 0] == pytest.approx(0.02, abs=1e-4)
+    frames = np.zeros((1, 25, 3, 48, 64, 3), np.uint8)
+    shown = loaded.joints_at(state, commands[:, :10], frames)
+    assert shown.shape == (1, 5, 14) and (shown[..., gripper] == 0.05).all()
+    np.testing.assert_array_equal(shown[..., 0], told[:, 1:10:2, 0])
+
+
+def test_the_robot_is_that_of_the_episodes_whatever_the_base_knew(inputs: DynamicsInputs) -> None:
+    episodes = make_set(TINY)
+    known = inputs.of_robot(episodes)
+    assert known.tracking == JointTracking.fit([(e.state, e.action) for e in episodes.episodes]) != inputs.tracking
+    assert known.normalizer is inputs.normalizer and known.config is inputs.config
 
 
 def test_maps_with_objects_need_the_last_frame_and_travel_with_the_checkpoint(
