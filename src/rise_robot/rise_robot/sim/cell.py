@@ -35,6 +35,7 @@ class TaskXml:
     movables: str = ""  # free bodies; after the arms, so that the arms' joints come first
     contact: str = ""
     equality: str = ""
+    assets: str = ""
 
 
 def cell_xml(contract: Contract, task: TaskXml) -> str:
@@ -66,6 +67,7 @@ def cell_xml(contract: Contract, task: TaskXml) -> str:
     <geom contype="0" conaffinity="0" condim="3" friction="1 .005 .0001"/>
     <joint axis="0 0 1"/>
   </default>
+  <asset>{task.assets}</asset>
   <worldbody>
     <light name="key" directional="true" pos="0 0 2" dir=".2 .1 -1" diffuse=".6 .6 .6" ambient=".35 .35 .35"
       specular="0 0 0" castshadow="false"/>

@@ -16,6 +16,7 @@ from rise_robot.core.images import resize_frame
 
 OBJECT = 40
 """Difference of intensity (of 255) between a picture and the empty cell from which on it shows an object."""
+BACKWARD = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 HEIGHT = 0.03
 """m above the belt at which an object is taken to be: most of what is seen of a brick is its top."""
 
@@ -47,23 +48,34 @@ class Shot:
 
     @cached_property
     def rays(self) -> np.ndarray:
-        """(N, 3) directions in the world of the N pixels that show a belt."""
-        row, column = np.nonzero(self.belt)
-        right = (column + 0.5 - self.intrinsics[0, 2]) / self.intrinsics[0, 0]
-        down = (row + 0.5 - self.intrinsics[1, 2]) / self.intrinsics[1, 1]
-        return np.stack([right, -down, -np.ones_like(right)], axis=-1) @ self.rotation.T
+        """(3, 3): (column, row, 1), the middle of the first pixel at 0, to the direction it looks at in the world."""
+        focal, middle = self.intrinsics[[0, 1], [0, 1]], self.intrinsics[:2, 2] - 0.5
+        (fx, fy), (cx, cy) = focal, middle
+        return self.rotation @ np.array([[1 / fx, 0, -cx / fx], [0, -1 / fy, cy / fy], [0, 0, -1]])
 
-    def points(self, height: float) -> np.ndarray:
-        """(N, 3) m, where those pixels look at a level plane of the world below the camera."""
-        return self.position + self.rays * ((height - self.position[2]) / np.minimum(self.rays[:, 2:], -1e-6))
+    @cached_property
+    def projection(self) -> np.ndarray:
+        """(3, 3): what lies in some direction of the world to (column, row, 1) times its depth."""
+        focal, middle = self.intrinsics[[0, 1], [0, 1]], self.intrinsics[:2, 2] - 0.5
+        (fx, fy), (cx, cy) = focal, middle
+        return np.array([[fx, 0, -cx], [0, -fy, -cy], [0, 0, -1]]) @ self.rotation.T
 
-    def pixels(self, points: np.ndarray) -> np.ndarray:
-        """(N, 2) column and row, the middle of the first pixel at 0, of points (N, 3); far outside if behind it."""
-        local = (points - self.position) @ self.rotation
-        depth = np.where(local[:, 2] < -1e-3, -local[:, 2], 1e-9)
-        column = self.intrinsics[0, 0] * local[:, 0] / depth + self.intrinsics[0, 2] - 0.5
-        row = -self.intrinsics[1, 1] * local[:, 1] / depth + self.intrinsics[1, 2] - 0.5
-        return np.clip(np.stack([column, row], axis=-1), -1e4, 1e4)
+    def seen_from(self, other: Shot, height: float, travelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where `other` saw what this camera sees on a level plane, before the plane travelled.
+
+        Args:
+            height: m, of the plane, below both cameras. travelled: (3,) m.
+
+        Returns:
+            (3, 3) homography from pixels (column, row, 1) here to pixels there; (h, w) bool, where that is before the
+            other camera.
+        """
+        down = self.rays[2]  # of (column, row, 1): how far a ray comes down
+        plane = np.outer(self.position - travelled - other.position, down) + (height - self.position[2]) * self.rays
+        homography = other.projection @ plane
+        rows, columns = (np.arange(count)[:, None] for count in self.belt.shape)
+        depth, falling = (each[0] * columns.T + each[1] * rows + each[2] for each in (homography[2], down))
+        return homography, depth * falling > 0
 
 
 @dataclass(frozen=True)
@@ -97,8 +109,9 @@ class Sighting:
         """
         if not self.objects.any() or not target.belt.any():
             return
-        pixels = self.empty.pixels(target.points(height + HEIGHT) - travelled).astype(np.float32)[:, None]
-        shown = cv2.remap(self.objects, pixels, None, cv2.INTER_LINEAR)[:, 0] > 0.5
-        colours = cv2.remap(self.picture, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-        place = tuple(axis[shown] for axis in np.nonzero(target.belt))
-        image[place] = colours[shown]
+        back, ahead = target.seen_from(self.empty, height + HEIGHT, travelled)
+        size = target.belt.shape[::-1]
+        shown = cv2.warpPerspective(self.objects, back, size, flags=BACKWARD) > 0.5
+        colours = cv2.warpPerspective(self.picture, back, size, flags=BACKWARD, borderMode=cv2.BORDER_REPLICATE)
+        place = shown & ahead & target.belt
+        image[place] = colours[place]

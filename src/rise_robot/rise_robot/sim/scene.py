@@ -11,6 +11,7 @@ import numpy as np
 
 from rise_robot.core.contract import Contract
 from rise_robot.sim.cell import ARM_SIDE, ARMS, TaskXml, cell_xml
+from rise_robot.sim.painted_boxes import Box, painted
 from rise_robot.sim.piper import BRICK_BITS, WORLD_BITS
 
 LANE_Y = 0.062  # |y| of the two lanes
@@ -48,13 +49,13 @@ def scene_xml(contract: Contract, bricks: int, others: str = "") -> str:
     Args:
         others: MJCF of further free bodies.
     """
-    bins = "".join(_bin(arm, colour) for arm in ARMS for colour in COLOURS)
+    assets, bins = _bins()
     shelf = (
         f'<geom name="shelf" type="box" pos="{SHELF[0]} {SHELF[1]} -.05" size=".5 .5 .0501" rgba=".5 .5 .5 1" '
         f"{WORLD_BITS}/>"
     )
     movables = "\n".join(_brick(i) for i in range(bricks))
-    return cell_xml(contract, TaskXml("rise_brick_sorting", _belt() + bins + shelf, movables + others))
+    return cell_xml(contract, TaskXml("rise_brick_sorting", _belt() + bins + shelf, movables + others, assets=assets))
 
 
 def _belt() -> str:
@@ -67,22 +68,38 @@ def _belt() -> str:
     )
 
 
-def _bin(arm: str, colour: str) -> str:
-    """Four coloured walls, dark inside, so that a brick stays visible in the bin of its own colour."""
+def _bins() -> tuple[str, str]:
+    """MJCF of assets and bodies: bins of four coloured walls, dark inside, so that a brick stays visible in the bin of
+    its own colour."""
+    walls = {colour: [wall for arm in ARMS for wall in _walls(arm, colour)] for colour in COLOURS}
+    floors = [_floor(*place) for place in BIN_CENTRES]
+    linings = [lining for place in BIN_CENTRES for lining in _linings(*place)]
+    shown = [
+        painted(f"bins_{colour}", " ".join(str(channel) for channel in (*COLOURS[colour], 1)), boxes)
+        for colour, boxes in walls.items()
+    ]
+    shown.append(painted("bins_inside", _BIN_INSIDE, floors + linings))
+    solid = [box.solid(WORLD_BITS) for box in (*sum(walls.values(), []), *floors)]
+    return "".join(asset for asset, _ in shown), "".join([*solid, *(geom for _, geom in shown)])
+
+
+def _walls(arm: str, colour: str) -> list[Box]:
     (x, y), (hx, hy), t = BIN_CENTRES[arm, colour], BIN_HALF, BIN_WALL / 2
-    rgba = " ".join(str(channel) for channel in COLOURS[colour])
-    walls = ((x + hx - t, y, t, hy), (x - hx + t, y, t, hy), (x, y + hy - t, hx, t), (x, y - hy + t, hx, t))
-    parts = [
-        f'<geom type="box" pos="{wx} {wy} {BIN_TOP / 2}" size="{sx} {sy} {BIN_TOP / 2}" rgba="{rgba} 1" {WORLD_BITS}/>'
-        for wx, wy, sx, sy in walls
-    ]
-    parts.append(f'<geom type="box" pos="{x} {y} .002" size="{hx} {hy} .002" rgba="{_BIN_INSIDE}" {WORLD_BITS}/>')
+    places = ((x + hx - t, y, t, hy), (x - hx + t, y, t, hy), (x, y + hy - t, hx, t), (x, y - hy + t, hx, t))
+    return [Box((wx, wy, BIN_TOP / 2), (sx, sy, BIN_TOP / 2)) for wx, wy, sx, sy in places]
+
+
+def _floor(arm: str, colour: str) -> Box:
+    x, y = BIN_CENTRES[arm, colour]
+    return Box((x, y, 0.002), (*BIN_HALF, 0.002))
+
+
+def _linings(arm: str, colour: str) -> list[Box]:
+    """Thin sheets before the inner sides of the walls."""
+    (x, y), (hx, hy) = BIN_CENTRES[arm, colour], BIN_HALF
     ix, iy, z = hx - BIN_WALL - 0.0002, hy - BIN_WALL - 0.0002, BIN_TOP / 2 - 0.001
-    parts += [
-        f'<geom type="box" pos="{x + dx} {y + dy} {z}" size="{sx} {sy} {z}" rgba="{_BIN_INSIDE}"/>'
-        for dx, dy, sx, sy in ((ix, 0, 0.0006, iy), (-ix, 0, 0.0006, iy), (0, iy, ix, 0.0006), (0, -iy, ix, 0.0006))
-    ]
-    return "".join(parts)
+    places = ((ix, 0, 0.0006, iy), (-ix, 0, 0.0006, iy), (0, iy, ix, 0.0006), (0, -iy, ix, 0.0006))
+    return [Box((x + dx, y + dy, z), (sx, sy, z)) for dx, dy, sx, sy in places]
 
 
 def _brick(i: int) -> str:
