@@ -40,6 +40,9 @@ class PatchModel(DynamicsModel):
     """Side of the square that one latent covers, pixels."""
     channels: int = 192
     """Numbers per latent."""
+    maps_per_group: int = 1
+    """Control maps drawn for every group of five frames: 1 or 5. Five cost four times the drawing and show what lies
+    between two maps."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def small() -> Preset:
         ValueTraining(LoopConfig(steps=4000, batch_size=128, learning_rate=1e-3, warmup_steps=200)),
         DynamicsTraining(
             LoopConfig(steps=4000, batch_size=8, learning_rate=1e-3, warmup_steps=300, ema_decay=0.998),
-            model=PatchModel(heads=4, head_dim=64, layers=4, channels=384),
+            model=PatchModel(heads=4, head_dim=64, layers=4, channels=384, maps_per_group=5),
         ),
         PolicyTraining(loop=LoopConfig(steps=10_000, batch_size=64, learning_rate=1e-3, warmup_steps=200)),
         SelfImprovement(

@@ -63,6 +63,8 @@ class DynamicsConfig(Config):
         adaln_rank: width of the low-rank modulation of "cosmos".
         control_maps: whether pictures of the robot where its commands will take it, with all that stands still and no
             objects, are a condition (explicit geometry, named as future work in Sec. VI; GE-Sim projects trajectories).
+        maps_per_group: control maps of every frame group, at even distances, its last frame among them; what lies
+            between two is blurred, and every map costs time.
         caption_channels: width of the tokens that cross-attention reads; 0 for that of the transformer (GE-Base: 4096,
             where its text projection receives the action tokens).
         view_modulation: GE-Base's conditioning on the view (its `view_ada`) in place of ours.
@@ -100,6 +102,7 @@ class DynamicsConfig(Config):
     patch: int = 1
     adaln_rank: int = 64
     control_maps: bool = False
+    maps_per_group: int = 1
     motion_weight: float = 0.0
     caption_channels: int = 0
     view_modulation: bool = False
@@ -116,6 +119,8 @@ class DynamicsConfig(Config):
         multiple("width", self.width, "codec.patch", self.codec.patch)
         self.codec.groups(self.future_frames)
         multiple("chunk_size", self.chunk_size, "future_frames", self.future_frames)
+        positive(self, "maps_per_group")
+        multiple("codec.frames_per_group", self.codec.frames_per_group, "maps_per_group", self.maps_per_group)
         if self.control_maps and not self.codec.content_channels:
             raise ConfigError("control_maps are encoded as content: codec.content_channels must not be 0")
         one_of("prediction", self.prediction, ("clean", "velocity"))
@@ -154,8 +159,8 @@ class DynamicsConfig(Config):
 
     @property
     def map_steps(self) -> tuple[int, ...]:
-        """Frames of which `control_maps` are shown, counted from the present (0): the ends of all future groups."""
-        return tuple(range(0, self.future_frames + 1, self.codec.frames_per_group))
+        """M + 1 frames of which `control_maps` are shown, counted from the present (0) to the end of the last group."""
+        return tuple(range(0, self.future_frames + 1, self.codec.frames_per_group // self.maps_per_group))
 
     @property
     def actions_per_frame(self) -> int:

@@ -40,7 +40,7 @@ class MultiViewDynamics(nn.Module):
         self.actions = ENCODERS[config.condition](config, token_dim=caption_channels)
         self.context_groups = config.context_groups if config.context_tokens else 0
         motion = 0 if config.context_tokens else codec.channels * config.context_groups
-        map_channels = 2 * codec.content_channels if config.control_maps else 0
+        map_channels = (config.maps_per_group + 1) * codec.content_channels if config.control_maps else 0
         self.transformer = new_transformer(
             config, codec.channels + codec.content_channels + motion + map_channels, caption_channels
         )
@@ -86,11 +86,12 @@ class MultiViewDynamics(nn.Module):
         return self.codec.context(context)
 
     def encode_maps(self, maps: Tensor | None) -> Tensor | None:
-        """Control maps (B, G + 1, V, H, W, 3) uint8 -> (B, V, G, N, 2 * content_channels): begin and end of groups."""
+        """Control maps (B, M + 1, V, H, W, 3) uint8 -> (B, V, G, N, C): for a group, the one before it and its own."""
         if maps is None:
             return None
-        codes = torch.cat([self.codec.content(picture) for picture in maps.unbind(1)], dim=2)  # (B, V, G + 1, N, c)
-        return torch.cat([codes[:, :, :-1], codes[:, :, 1:]], dim=-1)
+        codes = torch.cat([self.codec.content(picture) for picture in maps.unbind(1)], dim=2)  # (B, V, M + 1, N, c)
+        each, last = self.config.maps_per_group, codes.shape[2] - 1
+        return torch.cat([codes[:, :, first : first + last : each] for first in range(each + 1)], dim=-1)
 
     def decode_future(self, context: Tensor, latents: Tensor) -> Tensor:
         """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8."""
@@ -115,7 +116,7 @@ class MultiViewDynamics(nn.Module):
             future: (B, F, V, H, W, 3) uint8, or its latents (B, V, G, N, channels) from `encode_future`.
             actions: (B, K, A) float32, normalised; with condition "instruction" the words of `text.instruction_numbers`
                 (B, L) instead. state: (B, A) float32, normalised alike, where the config uses it.
-            maps: (B, G + 1, V, H, W, 3) uint8 control maps at `config.map_steps`, where the config asks for them.
+            maps: (B, M + 1, V, H, W, 3) uint8 control maps at `config.map_steps`, where the config asks for them.
             unexplained_weight: how much more errors count in pixels that neither the last frame nor maps show; needs
                 `future` as frames, a linear codec, and a network that predicts clean latents.
             consistency: a further `loss`, and what else there is to report, of imagined frames (B, F, V, H, W, 3) in

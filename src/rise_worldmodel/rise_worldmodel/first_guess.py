@@ -27,7 +27,7 @@ def fit_first_guess(model: MultiViewDynamics, context: Tensor, future: Tensor, m
     taken out first; what then remains of a channel is explained by what remains of it standing still.
 
     Args:
-        context: (B, C, V, H, W, 3) uint8. future: (B, F, V, H, W, 3) uint8. maps: (B, G + 1, V, H, W, 3) uint8.
+        context: (B, C, V, H, W, 3) uint8. future: (B, F, V, H, W, 3) uint8. maps: (B, M + 1, V, H, W, 3) uint8.
 
     Raises:
         ConfigError: these dynamics see no maps, or do not predict clean latents.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Told(NamedTuple):
-    """Of B imaginations: normalised `actions` (B, K, A) and `state` (B, A), uint8 `maps` (B, G + 1, V, h, w, 3).
+    """Of B imaginations: normalised `actions` (B, K, A) and `state` (B, A), uint8 `maps` (B, M + 1, V, h, w, 3).
 
     Dynamics that read the instruction are given its numbers (B, L) as `actions`; those that go without the joint state
     are given none.

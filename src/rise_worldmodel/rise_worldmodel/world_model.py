@@ -124,7 +124,7 @@ class CompositionalWorldModel:
             state: (B, A) normalised present joint state; ignored by dynamics that were trained without.
             chunks: (B, K, A) normalised actions.
             instructions: B strings, or their `encode_text` (B, L).
-            maps: (B, G + 1, V, H, W, 3) uint8 control maps, for dynamics that were trained with them.
+            maps: (B, M + 1, V, H, W, 3) uint8 control maps, for dynamics that were trained with them.
             seeds: one per sample: its frames then do not depend on the rest of the batch.
             generator: draws the seeds where none are given.
             steps: Euler steps of this call.

@@ -40,6 +40,21 @@ def test_untrained_dynamics_imagine_what_is_drawn(model: MultiViewDynamics) -> N
     assert psnr(imagined, clips[1]) < psnr(ceiling, clips[1]), "the rest is left to learn"
 
 
+def test_more_maps_show_what_lies_between_two() -> None:
+    """A square that moves a pixel a frame: between maps five frames apart it is drawn at neither place."""
+    torch.manual_seed(0)
+    (clips, _), (others, _) = drawn(96), drawn(24, seed=1)
+    found = []
+    for each in (1, 5):
+        dense = MultiViewDynamics(small_dynamics(control_maps=True, maps_per_group=each)).eval()
+        dense.fit_codec(clips[1])
+        steps = torch.tensor(dense.config.map_steps) + 3
+        fit_first_guess(dense, *clips[:2], torch.cat(clips[:2], 1)[:, steps])
+        imagined = dense.sample(others[0], *others[2:], maps=torch.cat(others[:2], 1)[:, steps])
+        found.append(psnr(imagined, others[1]))
+    assert found[1] > found[0] + 1.0
+
+
 def test_the_guess_knows_no_noise_and_follows_other_maps(model: MultiViewDynamics) -> None:
     clips, maps = drawn(8, seed=2)
     once, again = (model.sample(clips[0], *clips[2:], maps=maps) for _ in range(2))

@@ -120,7 +120,7 @@ class DynamicsInputs:
         return self.seen_joints.correct(joints, frames[:, : joints.shape[1]])
 
     def _maps(self, state: np.ndarray, chunks: np.ndarray, seen: Tensor | None) -> np.ndarray:
-        """(B, G + 1, V, h, w, 3) uint8 where the commands will take the robot, at `config.map_steps`."""
+        """(B, M + 1, V, h, w, 3) uint8 where the commands will take the robot, at `config.map_steps`."""
         joints = np.concatenate([state[:, None], self.joints(state, chunks)], axis=1)  # (B, K + 1, A)
         steps = np.array(self.config.map_steps) * self.config.actions_per_frame
         shown = joints[:, steps]

@@ -21,7 +21,7 @@ SHARED_PARTS = ("transformer_blocks.", "time_embed.", "caption_projection.", "sc
 """Of a transformer: what knows neither codec, cameras, length of a chunk nor joints, so that another robot can begin
 with it."""
 KIND = ("architecture", "condition", "control_maps", "context_tokens")
-SIZE = ("heads", "head_dim", "layers", "codec.patch", "codec.channels")
+SIZE = ("heads", "head_dim", "layers", "codec.patch", "codec.channels", "maps_per_group")
 """Fields that a base and what is wanted must share."""
 logger = logging.getLogger(__name__)
 SHIPPED = Path(__file__).resolve().parents[1] / "base"

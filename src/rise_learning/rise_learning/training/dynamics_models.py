@@ -98,8 +98,8 @@ def small_config(
         return dataclasses.replace(config, **SMALL_GENIE_ENVISIONER)
     if isinstance(choice, CosmosModel):
         return dataclasses.replace(config, **SMALL_COSMOS)
-    drawn = control_maps and can_draw(contract)
-    return dataclasses.replace(config, **({"control_maps": drawn} if actions else UNCONDITIONED))
+    drawn = {"control_maps": control_maps and can_draw(contract), "maps_per_group": choice.maps_per_group}
+    return dataclasses.replace(config, **(drawn if actions else UNCONDITIONED))
 
 
 def _ge_base(

@@ -1,4 +1,4 @@
-"""Many boxes of one colour as one mesh: what an image costs to render is how many things are in it, not their triangles."""
+"""Many boxes of one colour as one mesh: an image costs by how many things are in it, not by their triangles."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ the bin.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from rise_robot.core.contract import Contract
@@ -79,7 +81,7 @@ def _bins() -> tuple[str, str]:
         for colour, boxes in walls.items()
     ]
     shown.append(painted("bins_inside", _BIN_INSIDE, floors + linings))
-    solid = [box.solid(WORLD_BITS) for box in (*sum(walls.values(), []), *floors)]
+    solid = [box.solid(WORLD_BITS) for box in (*itertools.chain(*walls.values()), *floors)]
     return "".join(asset for asset, _ in shown), "".join([*solid, *(geom for _, geom in shown)])
 
 
