@@ -19,9 +19,10 @@ def test_small_is_tiny_but_larger_and_longer() -> None:
     assert isinstance(small.dynamics.model, PatchModel) and not isinstance(small.dynamics.model, GeBaseModel)
     contract = Contract.load(config_path("contract_tiny.yaml"))
     ours, theirs = (small_config(preset.dynamics.model, contract, (48, 64)) for preset in (small, tiny))
-    assert ours.dim > theirs.dim and ours.layers > theirs.layers
-    shape = {"heads": theirs.heads, "layers": theirs.layers}
-    assert dataclasses.replace(ours, **shape) == theirs
+    assert ours.dim > theirs.dim and ours.codec.channels > theirs.codec.channels
+    assert ours.maps_per_group > theirs.maps_per_group
+    shape = ("heads", "head_dim", "layers", "codec", "maps_per_group")
+    assert dataclasses.replace(ours, **{name: getattr(theirs, name) for name in shape}) == theirs
 
 
 def test_every_preset_saves_under_its_own_name() -> None:
