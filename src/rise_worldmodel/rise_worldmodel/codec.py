@@ -14,6 +14,8 @@ PORTION = 4
 
 STILL = 5
 """Change of a decoded intensity (of 255) against the reference up to which the reference's own value is kept."""
+AS_DRAWN = 40
+"""Difference of a decoded pixel to the coded drawing up to which it shows what was drawn, in all its detail."""
 
 
 class PatchPcaCodec(LatentCodec):
@@ -75,8 +77,8 @@ class PatchPcaCodec(LatentCodec):
     def content(self, frame: Tensor) -> Tensor:
         return to_tokens(self.encode_content(frame)[:, None])
 
-    def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
-        return self.decode(to_grid(latents, grid), last)
+    def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor, drawn: Tensor | None = None) -> Tensor:
+        return self.decode(to_grid(latents, grid), last, drawn)
 
     def squared_error(self, difference: Tensor, where: Tensor) -> Tensor:
         pixels = difference @ (self.basis * self.scale).T.to(difference.dtype)
@@ -99,31 +101,48 @@ class PatchPcaCodec(LatentCodec):
         """(B, V, H, W, 3) uint8 -> (B, V, h, w, content_channels): what the patches of one frame show."""
         return self._product(self._still_blocks(frame), self.content_basis / self.content_scale, self.content_mean)
 
-    def decode(self, latents: Tensor, reference: Tensor | None = None) -> Tensor:
+    def decode(self, latents: Tensor, reference: Tensor | None = None, drawn: Tensor | None = None) -> Tensor:
         """(B, G, V, h, w, channels) -> (B, F, V, H, W, 3) uint8.
 
         Args:
             reference: (B, V, H, W, 3) uint8, the last frame that was seen: its pixels replace those that stand still.
+            drawn: (B, F, V, H, W, 3) uint8, a drawing of every frame: where latents say what it shows, it says it in
+                the detail that latents do not carry.
         """
         portions = latents.split(PORTION)
-        references = [None] * len(portions) if reference is None else reference.split(PORTION)
-        return torch.cat([self._decode(*pair) for pair in zip(portions, references, strict=True)])
+        references, drawings = (
+            [None] * len(portions) if given is None else given.split(PORTION) for given in (reference, drawn)
+        )
+        return torch.cat([self._decode(*each) for each in zip(portions, references, drawings, strict=True)])
 
-    def _decode(self, latents: Tensor, reference: Tensor | None) -> Tensor:
-        pixels = self._inverse(latents)
+    def _decode(self, latents: Tensor, reference: Tensor | None, drawn: Tensor | None) -> Tensor:
+        decoded = self._inverse(latents)
+        pixels = decoded if drawn is None else self._detailed(decoded.float(), drawn).to(torch.uint8)
         if reference is not None:
             shown = self._still_blocks(reference).to(torch.uint8)[:, None, :, :, :, None]
             coded = self._inverse(self.encode_still(reference)[:, None].to(latents.dtype))
-            change = torch.maximum(pixels, coded) - torch.minimum(pixels, coded)
+            change = torch.maximum(decoded, coded) - torch.minimum(decoded, coded)
             pixels = torch.where(change <= STILL, shown, pixels)
         return self._assembled(pixels)
 
-    def differentiable_frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
+    def differentiable_frames(
+        self, latents: Tensor, grid: tuple[int, int], last: Tensor, drawn: Tensor | None = None
+    ) -> Tensor:
         cells = to_grid(latents, grid)
-        pixels = self._intensities(cells).clamp(0.0, 255.0)
+        decoded = self._intensities(cells).clamp(0.0, 255.0)
+        pixels = decoded if drawn is None else self._detailed(decoded, drawn)
         shown = self._still_blocks(last)[:, None, :, :, :, None].to(pixels.dtype)
         coded = self._inverse(self.encode_still(last)[:, None].to(cells.dtype)).to(pixels.dtype)
-        return self._assembled(torch.where((pixels.round() - coded).abs() <= STILL, shown, pixels))
+        return self._assembled(torch.where((decoded.round() - coded).abs() <= STILL, shown, pixels))
+
+    def _detailed(self, decoded: Tensor, drawn: Tensor) -> Tensor:
+        """Blocks (B, G, V, h, w, n, p*p*3) of 0..255 with the detail of the drawing where they show the same."""
+        codes = self.encode(drawn)
+        shown = self._blocks(drawn).view(decoded.shape).to(decoded.dtype)
+        coded = self._inverse(codes.to(decoded.dtype)).to(decoded.dtype)
+        apart = (decoded - coded).abs().unflatten(-1, (-1, 3)).amax(-1, keepdim=True)
+        same = (apart <= AS_DRAWN).expand(*apart.shape[:-1], 3).flatten(-2)
+        return torch.where(same, decoded + shown - coded, decoded).clamp(0.0, 255.0)
 
     def _assembled(self, pixels: Tensor) -> Tensor:
         """Blocks (B, G, V, h, w, n, p*p*3) -> frames (B, F, V, H, W, 3)."""

@@ -93,9 +93,14 @@ class MultiViewDynamics(nn.Module):
         each, last = self.config.maps_per_group, codes.shape[2] - 1
         return torch.cat([codes[:, :, first : first + last : each] for first in range(each + 1)], dim=-1)
 
-    def decode_future(self, context: Tensor, latents: Tensor) -> Tensor:
-        """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8."""
-        return self.codec.frames(latents, self.config.grid, context[:, -1])
+    def decode_future(self, context: Tensor, latents: Tensor, maps: Tensor | None = None) -> Tensor:
+        """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8, in the detail of maps of every frame."""
+        return self.codec.frames(latents, self.config.grid, context[:, -1], self._drawings(maps))
+
+    def _drawings(self, maps: Tensor | None) -> Tensor | None:
+        """(B, F, V, H, W, 3) uint8 maps of the future frames; None where not every frame has one."""
+        every = self.config.maps_per_group == self.config.codec.frames_per_group
+        return maps[:, 1:] if maps is not None and every else None
 
     def loss(
         self,
@@ -160,7 +165,7 @@ class MultiViewDynamics(nn.Module):
         mse = ((estimate.detach() - clean) ** 2 * weight).sum(-1).mean() / self.codec.numbers_per_latent
         if consistency is None:
             return {"loss": loss, "mse": mse}
-        frames = self.codec.differentiable_frames(estimate, config.grid, context[:, -1])
+        frames = self.codec.differentiable_frames(estimate, config.grid, context[:, -1], self._drawings(maps))
         found = consistency(frames, future)
         return {**found, "loss": loss + found["loss"], "mse": mse}
 
@@ -199,7 +204,7 @@ class MultiViewDynamics(nn.Module):
             return flow_matching.velocity_from_clean(noisy, output, level)
 
         latents = flow_matching.euler(velocity, noise, self._here(flow_matching.euler_levels(steps)))
-        return self.decode_future(context, latents)
+        return self.decode_future(context, latents, maps)
 
     def _here(self, tensor: Tensor | None) -> Any:
         """`tensor`, which may be absent, on the device of the network."""

@@ -54,10 +54,17 @@ class LatentCodec(nn.Module, ABC):
         raise ConfigError(f"{type(self).__name__} has no content codes; control_maps need them")
 
     @abstractmethod
-    def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
-        """Latents -> frames that follow `last` (B, V, H, W, 3) uint8; `grid` (rows, columns)."""
+    def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor, drawn: Tensor | None = None) -> Tensor:
+        """Latents -> frames that follow `last` (B, V, H, W, 3) uint8; `grid` (rows, columns).
 
-    def differentiable_frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
+        Args:
+            drawn: (B, F, V, H, W, 3) uint8 drawings of these frames, whose detail they take where they show the same;
+                only for codecs with content codes, as control maps are.
+        """
+
+    def differentiable_frames(
+        self, latents: Tensor, grid: tuple[int, int], last: Tensor, drawn: Tensor | None = None
+    ) -> Tensor:
         """As `frames`, in floating point and without rounding, so that gradients reach the latents.
 
         Raises:

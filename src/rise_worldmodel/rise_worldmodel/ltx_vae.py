@@ -56,7 +56,8 @@ class LtxVaeCodec(LatentCodec):
         return Context(motion, still[..., :0], still)
 
     @torch.no_grad()
-    def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor) -> Tensor:
+    def frames(self, latents: Tensor, grid: tuple[int, int], last: Tensor, drawn: Tensor | None = None) -> Tensor:
+        assert drawn is None, "no content codes, no control maps"
         batch, views = latents.shape[:2]
         volume = to_grid(latents, grid).permute(0, 2, 5, 1, 3, 4).flatten(0, 1)  # (B*V, C, G, h, w)
         video = self._decode(volume)

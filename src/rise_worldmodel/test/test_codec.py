@@ -46,6 +46,27 @@ def test_a_reference_does_not_hide_change() -> None:
     assert psnr(codec.decode(codec.encode(frames), 255 - frames[:, 0]), frames) > 35.0
 
 
+def test_drawings_lend_their_detail_where_latents_say_the_same() -> None:
+    """Lines that no component carries come back from the drawing; an object that is not drawn stays what it is."""
+    codec = PatchPcaCodec(CONFIG)
+    codec.fit(_smooth(200))
+    drawn = _smooth(3)
+    drawn[..., ::3, :] = (drawn[..., ::3, :].int() - 30).clamp(0).to(torch.uint8)
+    frames = drawn.clone()
+    frames[:, :, :, :8, :8] = torch.tensor([255, 0, 0], dtype=torch.uint8)
+    plain, detailed = codec.decode(codec.encode(frames)), codec.decode(codec.encode(frames), None, drawn)
+    assert psnr(detailed[:, :, :, 8:], frames[:, :, :, 8:]) > psnr(plain[:, :, :, 8:], frames[:, :, :, 8:]) + 10.0
+    block = (..., slice(8), slice(8), slice(None))
+    assert torch.equal(detailed[block], plain[block]), "nothing of what is drawn shines through an object"
+
+
+def test_a_frame_as_drawn_is_the_drawing() -> None:
+    codec = PatchPcaCodec(CONFIG)
+    codec.fit(_smooth(200))
+    drawn = torch.randint(0, 256, (2, 4, 2, 16, 24, 3), dtype=torch.uint8)
+    assert torch.equal(codec.decode(codec.encode(drawn), None, drawn), drawn)
+
+
 def test_weighted_latent_error_is_the_squared_error_of_intensities() -> None:
     codec = PatchPcaCodec(CONFIG)
     codec.fit(_smooth(200))
