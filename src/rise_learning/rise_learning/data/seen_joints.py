@@ -15,6 +15,8 @@ SMALL = (12, 16)
 """(height, width) of the pictures that joints are read from."""
 SAMPLES = 6000
 """Recorded frames that the reading is fitted to, at most."""
+CERTAIN = 3.0
+"""Errors of the reading by which it must differ from what commands say to be believed; imagined frames are read worse."""
 PARTS = ("weights", "offset", "error", "bounds")
 RIDGE = 1.0
 """Penalty on squared weights, for intensities in [0, 1]."""
@@ -64,15 +66,14 @@ class SeenJoints:
         return cls(tuple(numbers.tolist()), weights, offset, read_error[numbers], bounds)
 
     def correct(self, positions: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """(..., A) positions, those of `numbers` as frames (..., V, h, w, 3) uint8 show them where that is certain: the
-        two are further apart than twice the error of the reading."""
+        """(..., A) positions, those of `numbers` as frames (..., V, h, w, 3) uint8 show them where that is `CERTAIN`."""
         if not self.numbers:
             return positions
         pictures = _intensities(frames.reshape(-1, *frames.shape[-4:]))
         read = np.clip(pictures @ self.weights + self.offset, *self.bounds)
         corrected, columns = positions.copy(), list(self.numbers)
         told, read = positions[..., columns], read.reshape(*positions.shape[:-1], -1)
-        corrected[..., columns] = np.where(np.abs(read - told) > 2.0 * self.error, read, told)
+        corrected[..., columns] = np.where(np.abs(read - told) > CERTAIN * self.error, read, told)
         return corrected
 
     def to_json(self) -> str:
