@@ -16,7 +16,7 @@ SMALL = (12, 16)
 SAMPLES = 6000
 """Recorded frames that the reading is fitted to, at most."""
 CERTAIN = 3.0
-"""Errors of the reading by which it must differ from what commands say to be believed; imagined frames are read worse."""
+"""Errors of the reading by which it must differ from what commands say; imagined frames are read worse than true."""
 PARTS = ("weights", "offset", "error", "bounds")
 RIDGE = 1.0
 """Penalty on squared weights, for intensities in [0, 1]."""
@@ -66,7 +66,7 @@ class SeenJoints:
         return cls(tuple(numbers.tolist()), weights, offset, read_error[numbers], bounds)
 
     def correct(self, positions: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """(..., A) positions, those of `numbers` as frames (..., V, h, w, 3) uint8 show them where that is `CERTAIN`."""
+        """(..., A) positions, those of `numbers` as frames (..., V, h, w, 3) uint8 show them where `CERTAIN`."""
         if not self.numbers:
             return positions
         pictures = _intensities(frames.reshape(-1, *frames.shape[-4:]))
