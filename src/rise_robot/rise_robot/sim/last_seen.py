@@ -46,18 +46,21 @@ class Shot:
         image = resize_frame(self.image, size)
         return Shot(image, belt, self.position, self.rotation, scale * self.intrinsics)
 
+    @property
+    def _pinhole(self) -> tuple[np.ndarray, np.ndarray]:
+        """Focal lengths and principal point, pixels, the middle of the first pixel at 0."""
+        return self.intrinsics[[0, 1], [0, 1]], self.intrinsics[:2, 2] - 0.5
+
     @cached_property
     def rays(self) -> np.ndarray:
-        """(3, 3): (column, row, 1), the middle of the first pixel at 0, to the direction it looks at in the world."""
-        focal, middle = self.intrinsics[[0, 1], [0, 1]], self.intrinsics[:2, 2] - 0.5
-        (fx, fy), (cx, cy) = focal, middle
+        """(3, 3): pixel (column, row, 1) to the direction in which it looks in the world."""
+        (fx, fy), (cx, cy) = self._pinhole
         return self.rotation @ np.array([[1 / fx, 0, -cx / fx], [0, -1 / fy, cy / fy], [0, 0, -1]])
 
     @cached_property
     def projection(self) -> np.ndarray:
         """(3, 3): what lies in some direction of the world to (column, row, 1) times its depth."""
-        focal, middle = self.intrinsics[[0, 1], [0, 1]], self.intrinsics[:2, 2] - 0.5
-        (fx, fy), (cx, cy) = focal, middle
+        (fx, fy), (cx, cy) = self._pinhole
         return np.array([[fx, 0, -cx], [0, -fy, -cy], [0, 0, -1]]) @ self.rotation.T
 
     def seen_from(self, other: Shot, height: float, travelled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
