@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from rise_learning.data.episode_set import EpisodeSet
+from rise_robot.core.images import resize_frame
 from rise_robot.core.tracking import JointTracking
 
 SMALL = (12, 16)
@@ -90,7 +90,7 @@ class SeenJoints:
 
 def _intensities(frames: np.ndarray) -> np.ndarray:
     """(N, V, h, w, 3) uint8 -> (N, V * SMALL * 3) float32 in [0, 1]."""
-    small = [cv2.resize(view, SMALL[::-1], interpolation=cv2.INTER_AREA) for frame in frames for view in frame]
+    small = [resize_frame(view, SMALL) for frame in frames for view in frame]
     return np.stack(small).reshape(len(frames), -1).astype(np.float32) / 255.0
 
 
