@@ -25,12 +25,15 @@ from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError, DataError
 from rise_learning.model_choices import ARCHITECTURES, Architecture, DynamicsModel, PatchModel, peer_model
 from rise_learning.presets import PRESET_NAMES, get_preset
+from rise_learning.rl.imagination import recorded_starts
 from rise_learning.training import distributed
 from rise_learning.training.base import SHIPPED, begin_with, find_base
+from rise_learning.training.checkpoint import has_checkpoint
 from rise_learning.training.dynamics_models import new_model, small_config
 from rise_learning.training.fingerprint import fingerprint
 from rise_learning.training.learned_from import LearnedFrom
-from rise_learning.training.loop import Trainer, step_seed
+from rise_learning.training.loop import Trainer, step_rng, step_seed
+from rise_learning.training.own_contexts import OwnContexts
 from rise_learning.training.run_directory import RunDirectory, write_json
 from rise_learning.training.world_model_io import STEPS_KEY, load_value, save_trained
 from rise_learning.training_settings import DynamicsTraining
@@ -111,28 +114,37 @@ class DynamicsObjective:
         tasks = [episodes.episodes[number].task for number in episodes.episode_of[self.complete]]
         settings = args.training
         self.unexplained_weight = settings.unexplained_weight
+        self.contexts = OwnContexts(inputs, episodes, settings.imagined_links)
         each = settings.tasks_per_batch if args.task_centric else 0
         self.sampler = TaskCentricSampler(tasks, settings.loop.local_batch_size, tasks_per_batch=each, seed=args.seed)
 
     def __call__(self, step: int) -> dict[str, Tensor]:
         g = self.complete[self.sampler.batch(step, distributed.draw_part())]
         generator = torch.Generator().manual_seed(step_seed(self.seed, step))
-        context, future, told = clip(self.episodes, g, self.inputs)
+        rng = step_rng(self.seed, step)
+        chain, pure = self.contexts.batch(g, rng)
+        told = chain.told()
         consistency = None
         if self.consistency is not None:
-            texts = self.episodes.instructions
-            words = [texts[number] for number in self.episodes.episode_of[g]]
-            consistency = partial(self.consistency, instructions=words, generator=generator)
-        return self.model.loss(
-            context,
-            future,
+            consistency = partial(self.consistency, instructions=chain.here.instructions, generator=generator)
+        metrics = self.model.loss(
+            chain.here.context,
+            torch.from_numpy(self.episodes.following(chain.g)),
             told.actions,
             told.state,
             maps=told.maps,
             unexplained_weight=self.unexplained_weight,
             consistency=consistency,
+            pure=pure,
             generator=generator,
         )
+        if pure:
+            first = np.arange(pure)
+            maps = None if told.maps is None else told.maps[:pure]
+            with torch.no_grad():
+                frames = self.model.decode_future(chain.here.context[:pure], metrics.pop("imagined"), maps).cpu()
+            self.contexts.imagined(chain.select(first), frames, rng)
+        return metrics
 
 
 def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
@@ -146,21 +158,16 @@ def complete_chunks(episodes: EpisodeSet) -> np.ndarray:
 
 def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs, acting: np.ndarray | None = None) -> Told:
     """What the dynamics are told at frames g of the chunks that start there, or of those that start at `acting`."""
-    texts = episodes.instructions
-    return inputs(
-        torch.from_numpy(episodes.state[episodes.step_of[g]]),
-        torch.from_numpy(episodes.chunk(g if acting is None else acting)),
-        [texts[number] for number in episodes.episode_of[g]],
-        torch.from_numpy(episodes.frames[g]),
-    )
+    here = recorded_starts(episodes, g)
+    chunks = torch.from_numpy(episodes.chunk(g if acting is None else acting))
+    return inputs(here.state, chunks, here.instructions, here.last_recorded)
 
 
 def clip(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> tuple[Tensor, Tensor, Told]:
     """Context and future frames of chunks that start at frames g, and what the dynamics are told of the chunks."""
-    contract = episodes.contract
     return (
-        torch.from_numpy(episodes.context(g, contract.context_frames)),
-        torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]),
+        torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
+        torch.from_numpy(episodes.following(g)),
         told_of(episodes, g, inputs),
     )
 
@@ -247,9 +254,9 @@ def train(args: Args) -> None:
     if args.map_objects:
         inputs = inputs.showing_objects(training, args.seed)
         logger.info("the belt runs at %.3f m/s", inputs.belt_speed)
-    if from_base is None or args.begin_with is not None:
-        guess_first(model, inputs, training, args.seed)
     run = RunDirectory(args.out / "dynamics")
+    if (from_base is None or args.begin_with is not None) and not has_checkpoint(run.checkpoints):
+        guess_first(model, inputs, training, args.seed)
     models = {"base": from_base} if from_base else {}
     loop = dataclasses.replace(settings.loop, seed=args.seed)
     consistency = None
@@ -258,7 +265,9 @@ def train(args: Args) -> None:
         value = load_value(models["value"], training.contract).to(distributed.start(loop.device))
         consistency = ValueConsistency(value, settings.value_weight)
     objective = DynamicsObjective(model, inputs, training, args, consistency)
-    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint(training, model.config, args, models))
+    mark = fingerprint(training, model.config, args, models)
+    trainer = Trainer(model, objective, loop, run, fingerprint=mark, extra_state=objective.contexts.state)
+    objective.contexts.restore(trainer.resumed_extra)
     run.save_config(args=args, model=model.config, from_base=from_base is not None, ablations=args.ablations)
     LearnedFrom.of(training, models.values()).write(run.path)
     averaged = trainer.run("dynamics")

@@ -6,6 +6,8 @@ Ablations of Table IV: --no-progress, --no-td.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +27,18 @@ from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training import distributed
 from rise_learning.training.fingerprint import fingerprint
 from rise_learning.training.learned_from import LearnedFrom
-from rise_learning.training.loop import Trainer, step_rng
+from rise_learning.training.loop import Trainer, step_rng, step_seed
 from rise_learning.training.policy_training import view_groups
 from rise_learning.training.published import published_directory
 from rise_learning.training.run_directory import RunDirectory, write_json
-from rise_learning.training.world_model_io import save_trained, value_of_frames
+from rise_learning.training.shown_frames import Imagining, ShownFrames
+from rise_learning.training.world_model_io import (
+    load_dynamics,
+    load_inputs,
+    sampling_steps,
+    save_trained,
+    value_of_frames,
+)
 from rise_learning.training_settings import ValueTraining
 from rise_worldmodel.config import ValueConfig
 from rise_worldmodel.losses import auxiliary_loss, progress_loss, td_loss, td_target
@@ -76,6 +85,7 @@ class ValueObjective:
 
     Args:
         progress, td: whether each of the two is in the loss.
+        shown: frames as dynamics show them, of which `settings.imagined_share` is.
 
     Attributes:
         target: whose values TD bootstraps from: the model itself, or (`released`) the average of its weights.
@@ -91,6 +101,7 @@ class ValueObjective:
         *,
         progress: bool = True,
         td: bool = True,
+        shown: ShownFrames | None = None,
     ) -> None:
         if not (progress or td):
             raise ConfigError("--no-progress and --no-td together leave nothing to learn")
@@ -104,6 +115,9 @@ class ValueObjective:
                 f"the progress loss (Eq. 5) needs {settings.progress_on} that succeeded; these bags hold none"
             )
         self.demonstrated, self.judged = demonstrated, np.concatenate(judged)
+        self.shown = shown
+        if shown is not None:
+            self.shown_rows = [np.flatnonzero(np.isin(shown.of, g)) for g in (self.demonstrated, self.judged)]
         self.rubric = episodes.rubric_state(*rubric) if model.config.auxiliary_dim else None
         self.success = np.array([episode.outcome == "success" for episode in episodes.episodes])
 
@@ -111,8 +125,9 @@ class ValueObjective:
         settings, half = self.settings, self.settings.loop.local_batch_size // 2
         rng = step_rng(self.seed, step)
         with_td = self.td and (not self.progress or step >= settings.progress_only_share * settings.loop.steps)
-        g = np.concatenate([rng.choice(self.demonstrated, half), rng.choice(self.judged, half)])
-        output = self.model(*self._inputs(g))
+        drawn = [self._draw(part, half, rng) for part in range(2)]
+        g, pictures = (np.concatenate(each) for each in zip(*drawn, strict=True))
+        output = self.model(torch.from_numpy(pictures), self._instructions(g))
         expert = torch.arange(len(g)) < half
         progress = torch.from_numpy(self.episodes.progress(g)).to(output.value.device)
         metrics = {"progress": progress_loss(output.value, progress, expert.to(output.value.device))}
@@ -126,14 +141,23 @@ class ValueObjective:
             metrics["loss"] = metrics["loss"] + settings.auxiliary_weight * metrics["auxiliary"]
         return metrics
 
-    def _inputs(self, g: np.ndarray) -> tuple[Tensor, list[str]]:
+    def _draw(self, part: int, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers (B,) and pictures (B, V, h, w, 3) of frames for progress (part 0) or for TD (part 1)."""
+        g = rng.choice((self.demonstrated, self.judged)[part], count)
+        pictures = self.episodes.frames[g]
+        if self.shown is None:
+            return g, pictures
+        return self.shown.replace(g, pictures, self.settings.imagined_share, self.shown_rows[part], rng)
+
+    def _instructions(self, g: np.ndarray) -> list[str]:
         texts = self.episodes.instructions
-        return torch.from_numpy(self.episodes.frames[g]), [texts[number] for number in self.episodes.episode_of[g]]
+        return [texts[number] for number in self.episodes.episode_of[g]]
 
     def _targets(self, g: np.ndarray) -> Tensor:
         following = self.episodes.future_index(g, 1)[:, 0]
         with torch.no_grad():
-            next_value = self.target(*self._inputs(following)).value
+            pictures = torch.from_numpy(self.episodes.frames[following])
+            next_value = self.target(pictures, self._instructions(following)).value
         terminal = self.episodes.frames_left(g) < self.settings.terminal_frames
         return td_target(
             next_value,
@@ -176,6 +200,23 @@ def new_value(
     return model
 
 
+def shown_by_dynamics(
+    directory: Path, episodes: EpisodeSet, settings: ValueTraining, run: RunDirectory, identity: str, seed: int
+) -> ShownFrames:
+    """Frames of `episodes` as the dynamics of `directory` show them, kept in `run` for a training that goes on."""
+    world = distributed.world()
+    path = run.path / f"shown_frames_{world.rank}.safetensors"
+    shown = ShownFrames.load(path, identity)
+    if shown is None:
+        dynamics = load_dynamics(directory, episodes.contract).eval().to(distributed.start(settings.loop.device))
+        inputs = load_inputs(directory, episodes.contract, dynamics.config)
+        count = -(-settings.imagined_chunks // world.size)
+        plan = Imagining(count, settings.imagined_links, sampling_steps(directory))
+        shown = ShownFrames.imagine(dynamics, inputs, episodes, plan, step_seed(seed, world.rank))
+        shown.save(path, identity)
+    return shown
+
+
 def success_against_failure(model: ValueFunction, episodes: EpisodeSet) -> dict[str, float]:
     """AUC of V at the last frame, and of its mean over the episode, between successes and failures."""
     values = value_of_frames(model, episodes)
@@ -199,10 +240,18 @@ def train(args: Args) -> None:
     model = new_value(training, rubric, settings, size, args.seed)
     run = RunDirectory(args.out / "value")
     loop = dataclasses.replace(settings.loop, seed=args.seed)
-    objective = ValueObjective(model, training, rubric, settings, args.seed, progress=args.progress, td=args.td)
-    trainer = Trainer(model, objective, loop, run, fingerprint=fingerprint(training, model.config, args))
+    models = {"dynamics": args.out / "dynamics"} if settings.imagined_share else {}
+    mark = fingerprint(training, model.config, args, models)
+    shown = None
+    for directory in models.values():
+        identity = hashlib.sha256(json.dumps(mark, sort_keys=True).encode()).hexdigest()
+        shown = shown_by_dynamics(directory, training, settings, run, identity, args.seed)
+    objective = ValueObjective(
+        model, training, rubric, settings, args.seed, progress=args.progress, td=args.td, shown=shown
+    )
+    trainer = Trainer(model, objective, loop, run, fingerprint=mark)
     run.save_config(args=args, model=model.config, ablations=args.ablations)
-    LearnedFrom.of(training).write(run.path)
+    LearnedFrom.of(training, models.values()).write(run.path)
     if settings.averaged_target:
         averaged_value = trainer.ema.module
         assert isinstance(averaged_value, ValueFunction)

@@ -31,6 +31,13 @@ class ValueTraining:
     td_weight: float = 1.0
     auxiliary_weight: float = 0.3
     """Weight of the rubric-state loss, where bags hold rubric events; 0 leaves it out."""
+    imagined_share: float = 0.0
+    """Share of the frames that are shown as OUT/dynamics show them, half of these imagined and half coded alone (beyond
+    the paper): what V will read in imagination. Train the dynamics first."""
+    imagined_chunks: int = 1024
+    """Recorded chunks that are imagined for it before the first step."""
+    imagined_links: int = 3
+    """Links of 5 frames that the longest chains go on by before they are shown; 0: all begin with recorded frames."""
     held_out: float = 0.1
     """Share of the episodes kept for the reported AUC."""
     backbone: ValueBackbone = field(default_factory=ValueBackbone)
@@ -47,6 +54,9 @@ class DynamicsTraining:
     """How much more errors count where neither the last frame nor the control maps show what is to be seen."""
     value_weight: float = 0.0
     """Weight of what OUT/value says otherwise of imagined frames than of the true ones."""
+    imagined_links: int = 0
+    """Above 0 contexts are imagined, too, by chains of so many links of 5 frames at most (beyond the paper, which adds
+    noise to them): dynamics learn to restore what they blur."""
     tasks_per_batch: int = 2
     """Task-centric batching: every batch comes from this many tasks; 0 mixes all."""
     held_out: float = 0.1

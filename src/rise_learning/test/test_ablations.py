@@ -177,3 +177,17 @@ def test_the_shipped_base_is_not_taken_for_a_model_of_other_patches(tmp_path: Pa
     assert find_base("auto", contract, size, usual) is not None
     for choice in (PatchModel(patch=8), PatchModel(channels=96)):
         assert find_base("auto", contract, size, small_config(choice, contract, size)) is None
+
+
+def test_a_value_model_that_was_shown_imagined_frames_is_of_these_dynamics(tmp_path: Path) -> None:
+    shown = ("--training.imagined-share", "0.5", "--training.imagined-chunks", "3", "--training.imagined-links", "1")
+    with pytest.raises(CheckpointError, match="dynamics/model.safetensors does not exist; train it first"):
+        train_value.train(parsed(train_value, tmp_path, *shown))
+    train_dynamics.train(parsed(train_dynamics, tmp_path))
+    args = parsed(train_value, tmp_path, *shown)
+    train_value.train(args)
+    train_value.train(args)
+    assert (tmp_path / "value/shown_frames_0.safetensors").is_file()
+    train_dynamics.train(parsed(train_dynamics, tmp_path, "--training.loop.steps", "3"))
+    with pytest.raises(CheckpointError, match="models.dynamics"):
+        train_value.train(args)

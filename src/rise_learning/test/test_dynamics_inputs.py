@@ -11,6 +11,7 @@ import torch
 from synthetic import make_set
 
 from rise_learning.data.dynamics_inputs import DynamicsInputs
+from rise_learning.data.last_recorded import LastRecorded
 from rise_learning.data.normalizer import Normalizer
 from rise_learning.data.seen_joints import SeenJoints
 from rise_learning.errors import ConfigError
@@ -96,16 +97,19 @@ def test_maps_with_objects_need_the_last_frame_and_travel_with_the_checkpoint(
 ) -> None:
     showing = dataclasses.replace(inputs, belt_speed=0.1)
     state, chunks = poses(1)
-    with pytest.raises(ConfigError, match="need the frame that was last seen"):
+    with pytest.raises(ConfigError, match="need the frame that was last recorded"):
         showing(state, chunks)
     empty = inputs(state, chunks)
     assert empty.maps is not None
     seen = empty.maps[:, 0].clone()
     seen[:, 0, :, :, 0] = 255  # red wherever the first camera looks, so also on the belt
     save_trained(tmp_path, MultiViewDynamics(CONFIG), TINY, **showing.texts())
-    maps = load_inputs(tmp_path, TINY, CONFIG)(state, chunks, None, seen).maps
+    recorded = LastRecorded.now(seen, state)
+    maps = load_inputs(tmp_path, TINY, CONFIG)(state, chunks, None, recorded).maps
     assert maps is not None and maps.shape == empty.maps.shape
     assert (maps[0, 0, 0, :, :, 0].int() - empty.maps[0, 0, 0, :, :, 0] > 100).any()
+    later = showing(state, chunks, None, recorded.later(60)).maps
+    assert later is not None and not torch.equal(later[:, :1], maps[:, :1]), "the belt has gone on for two seconds"
     assert inputs.belt_speed is None and load_inputs(tmp_path, TINY, CONFIG).belt_speed == 0.1
 
 

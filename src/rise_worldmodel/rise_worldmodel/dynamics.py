@@ -112,6 +112,7 @@ class MultiViewDynamics(nn.Module):
         maps: Tensor | None = None,
         unexplained_weight: float = 0.0,
         consistency: Callable[[Tensor, Tensor], dict[str, Tensor]] | None = None,
+        pure: int = 0,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Flow-matching loss on the future latents of a batch.
@@ -126,10 +127,12 @@ class MultiViewDynamics(nn.Module):
                 `future` as frames, a linear codec, and a network that predicts clean latents.
             consistency: a further `loss`, and what else there is to report, of imagined frames (B, F, V, H, W, 3) in
                 floating point of 0..255 beside the true ones; needs what `unexplained_weight` needs.
+            pure: the first so many samples are all noise, as imagination begins.
             generator: of noise and noise levels.
 
         Returns:
-            `loss` to minimise, and detached `mse`: squared error of intensities in [0, 1] within the codec's reach.
+            `loss` to minimise, and detached `mse`: squared error of intensities in [0, 1] within the codec's reach;
+            with `pure` also `imagined`, latents (pure, V, G, N, channels) as one Euler step makes them.
         """
         self._check(context, actions, state, maps)
         shown = future.dtype == torch.uint8 and self.config.prediction == "clean"
@@ -151,6 +154,7 @@ class MultiViewDynamics(nn.Module):
             pure_noise_share=config.pure_noise_share,
             generator=generator,
         ).to(self.device)
+        level[:pure] = 1.0
         noisy = flow_matching.interpolate(clean, noise, level)
         output = self._network(noisy, level, given, codes, *self.actions(actions, state))
         target = clean if config.prediction == "clean" else noise - clean
@@ -163,10 +167,11 @@ class MultiViewDynamics(nn.Module):
         loss = (error * self._motion_weight(energy)).mean() / weight.sum()
         estimate = output if config.prediction == "clean" else noisy - level.view(-1, 1, 1, 1, 1) * output
         mse = ((estimate.detach() - clean) ** 2 * weight).sum(-1).mean() / self.codec.numbers_per_latent
+        found = {"imagined": estimate[:pure].detach()} if pure else {}
         if consistency is None:
-            return {"loss": loss, "mse": mse}
+            return {**found, "loss": loss, "mse": mse}
         frames = self.codec.differentiable_frames(estimate, config.grid, context[:, -1], self._drawings(maps))
-        found = consistency(frames, future)
+        found |= consistency(frames, future)
         return {**found, "loss": loss + found["loss"], "mse": mse}
 
     @torch.no_grad()

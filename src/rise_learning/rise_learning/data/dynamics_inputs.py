@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.data.last_recorded import LastRecorded
 from rise_learning.data.normalizer import Normalizer
 from rise_learning.data.seen_joints import SeenJoints
 from rise_learning.errors import ConfigError, DataError
@@ -83,16 +84,16 @@ class DynamicsInputs:
         state: Tensor,
         chunks: Tensor,
         instructions: Sequence[str] | None = None,
-        seen: Tensor | None = None,
+        seen: LastRecorded | None = None,
     ) -> Told:
         """Conditions of (B, A) joint positions now and (B, K, A) commands, rad and m, with B instructions.
 
         Args:
-            seen: (B, V, h, w, 3) uint8 frames now, for maps that show objects.
+            seen: where maps take objects from, if they show any.
 
         Raises:
             ConfigError: these dynamics read instructions, and none are given, or one that they do not know; or their
-                maps show objects, and frames are absent.
+                maps show objects, and `seen` is absent.
         """
         config = self.config
         if config.condition == "instruction":
@@ -119,17 +120,17 @@ class DynamicsInputs:
         joints = self.joints(state, commands)[:, self.config.actions_per_frame - 1 :: self.config.actions_per_frame]
         return self.seen_joints.correct(joints, frames[:, : joints.shape[1]])
 
-    def _maps(self, state: np.ndarray, chunks: np.ndarray, seen: Tensor | None) -> np.ndarray:
+    def _maps(self, state: np.ndarray, chunks: np.ndarray, seen: LastRecorded | None) -> np.ndarray:
         """(B, M + 1, V, h, w, 3) uint8 where the commands will take the robot, at `config.map_steps`."""
         joints = np.concatenate([state[:, None], self.joints(state, chunks)], axis=1)  # (B, K + 1, A)
         steps = np.array(self.config.map_steps) * self.config.actions_per_frame
         shown = joints[:, steps]
         if self.belt_speed is not None:
             if seen is None:
-                raise ConfigError("the maps of these dynamics show objects: they need the frame that was last seen")
-            when, speed = steps * self.contract.control_period_s, self.belt_speed
-            each = zip(shown, seen.numpy(), strict=True)
-            return np.stack([self._renderer.with_objects(at, frame, when, speed) for at, frame in each])
+                raise ConfigError("the maps of these dynamics show objects: they need the frame that was last recorded")
+            when = (seen.steps_ago.numpy()[:, None] + steps) * self.contract.control_period_s
+            each = zip(shown, seen.pictures.numpy(), seen.state.numpy(), when, strict=True)
+            return np.stack([self._renderer.with_objects(*one, self.belt_speed) for one in each])
         maps = self._renderer.render(shown.reshape(-1, shown.shape[-1]))
         return maps.reshape(*shown.shape[:2], *maps.shape[1:])
 

@@ -108,6 +108,10 @@ class EpisodeSet:
         index = g[:, None] + np.arange(1, length + 1)
         return np.minimum(index, self.last_frame[self.episode_of[g]][:, None])
 
+    def following(self, g: np.ndarray) -> np.ndarray:
+        """(B, F, V, h, w, 3) frames of the chunk that follows g."""
+        return self.frames[self.future_index(g, self.contract.frames_per_chunk)]
+
     def chunk(self, g: np.ndarray, *, clean: bool = False) -> np.ndarray:
         """(B, K, A) commands from the control step of frame g on, as sent or before exploration noise."""
         index = self.step_of[g][:, None] + np.arange(self.contract.chunk_size)

@@ -58,8 +58,8 @@ class HeldOutChunks:
     def starts(self, rows: np.ndarray) -> tuple[Starts, torch.Tensor, torch.Tensor]:
         """Of some of the chunks: states, (B, K, A) commands, (B, F, V, h, w, 3) frames that were recorded."""
         episodes, g = self.episodes, self.frames[rows]
-        future = episodes.frames[episodes.future_index(g, episodes.contract.frames_per_chunk)]
-        return recorded_starts(episodes, g), torch.from_numpy(episodes.chunk(g)), torch.from_numpy(future)
+        chunks, future = torch.from_numpy(episodes.chunk(g)), torch.from_numpy(episodes.following(g))
+        return recorded_starts(episodes, g), chunks, future
 
 
 def video_figures(
@@ -140,7 +140,7 @@ def write_held_out_videos(
     noise = seeded_noise(dynamics.latent_shape, np.random.default_rng(chunks.seed).integers(2**62, size=count).tolist())
     videos = [future]
     for chunk in (actions, other):
-        told = inputs(starts.state, chunk, starts.instructions, starts.context[:, -1])
+        told = inputs(starts.state, chunk, starts.instructions, starts.last_recorded)
         found = dynamics.sample(starts.context, told.actions, told.state, maps=told.maps, noise=noise, steps=steps)
         videos.append(found.cpu())
     contract = chunks.episodes.contract

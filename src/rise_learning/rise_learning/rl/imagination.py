@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.data.last_recorded import LastRecorded
 from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.rl.exploration import Explorer
 
@@ -82,6 +83,7 @@ class Starts:
         state: (B, A) float32, rad and m.
         origin: (B,) global numbers of the recorded frames; None for imagined ones.
         played: (B, T, A) commands that lead from there to the states; None for none.
+        seen: what was recorded last before the states; None: they are recorded themselves.
     """
 
     context: Tensor
@@ -89,6 +91,18 @@ class Starts:
     instructions: list[str]
     origin: np.ndarray | None = None
     played: Tensor | None = None
+    seen: LastRecorded | None = None
+
+    @property
+    def last_recorded(self) -> LastRecorded:
+        return LastRecorded.now(self.context[:, -1], self.state) if self.seen is None else self.seen
+
+    def after(self, commands: Tensor, travelled: Travelled) -> Starts:
+        """The states that (B, T, A) commands have led to."""
+        played = commands if self.played is None else torch.cat([self.played, commands], 1)
+        context = torch.cat([self.context, travelled.frames], 1)[:, -self.context.shape[1] :]
+        seen = self.last_recorded.later(commands.shape[1])
+        return Starts(context, travelled.states[:, -1], self.instructions, self.origin, played, seen)
 
     def select(self, rows: np.ndarray) -> Starts:
         """The states `rows` (M,)."""
@@ -98,6 +112,16 @@ class Starts:
             [self.instructions[row] for row in rows],
             None if self.origin is None else self.origin[rows],
             None if self.played is None else self.played[rows],
+            None if self.seen is None else self.seen.select(rows),
+        )
+
+    def beside(self, other: Starts) -> Starts:
+        """These states, then those of `other`; how they were got to is forgotten."""
+        return Starts(
+            torch.cat([self.context, other.context]),
+            torch.cat([self.state, other.state]),
+            [*self.instructions, *other.instructions],
+            seen=self.last_recorded.beside(other.last_recorded),
         )
 
     def split(self, size: int) -> list[Starts]:
@@ -113,6 +137,7 @@ class Starts:
             [text for text in self.instructions for _ in range(times)],
             None if self.origin is None else np.repeat(self.origin, times),
             None if self.played is None else self.played.repeat_interleave(times, 0),
+            None if self.seen is None else self.seen.repeat(times),
         )
 
 
@@ -236,8 +261,7 @@ def imagined_rollout(
             advantage -= np.repeat(advantage.reshape(-1, candidates).mean(1), candidates)
         found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group, trust))
         if depth + 1 < chunks_per_start:
-            joints = world_model.advance(current, chunks, imagined.frames).states[:, -1]
-            current = Starts(imagined.frames[:, -current.context.shape[1] :], joints, current.instructions)
+            current = current.after(chunks, world_model.advance(current, chunks, imagined.frames))
     images, state, chunks, advantage, depths, groups, trusts = zip(*found, strict=True)
     return OnlineSamples(
         torch.cat(images),

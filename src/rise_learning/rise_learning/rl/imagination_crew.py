@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rise_learning.data.last_recorded import LastRecorded
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.worker_pool import worker_pool
 
@@ -34,7 +35,8 @@ class ImaginationCrew:
         for first in range(0, len(chunks), size):
             rows = np.arange(first, min(first + size, len(chunks)))
             here = starts.select(rows)
-            arrays = here.context.numpy(), here.state.numpy(), chunks[rows].numpy()
+            seen = tuple(part.numpy() for part in here.last_recorded)
+            arrays = here.context.numpy(), here.state.numpy(), seen, chunks[rows].numpy()
             parts.append(_Part(self._imagine, *arrays, here.instructions, seeds[first : first + size]))
         said = list(self._pool.map(_Part.imagined, parts))
         trust = [one.trust for one in said if one.trust is not None]
@@ -53,13 +55,16 @@ class _Part:
     imagine: Imagine
     context: np.ndarray
     state: np.ndarray
+    seen: tuple[np.ndarray, ...]
     chunks: np.ndarray
     instructions: list[str]
     seeds: Sequence[int]
 
     def imagined(self) -> _Said:
         """In a worker process."""
-        starts = Starts(torch.from_numpy(self.context), torch.from_numpy(self.state), self.instructions)
+        seen = LastRecorded(*map(torch.from_numpy, self.seen))
+        context, state = torch.from_numpy(self.context), torch.from_numpy(self.state)
+        starts = Starts(context, state, self.instructions, seen=seen)
         found = self.imagine(starts, torch.from_numpy(self.chunks), self.seeds)
         assert found.value_now is not None
         return _Said(found.frames.numpy(), found.rise, found.trust, found.value_now)

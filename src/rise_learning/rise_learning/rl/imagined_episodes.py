@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -122,7 +122,7 @@ def imagined_episodes(
         commands = plan[:, : guidance.replan_steps]
         travelled = world_model.advance(here, commands, imagined.frames[taken])
         track.add(commands, travelled, imagined.select(taken), judged[rows, chosen])
-        here = _after(here, commands, travelled)
+        here = here.after(commands, travelled)
     assert plan is not None
     track.commands.append(plan[:, guidance.replan_steps :])
     ended_well = track.last_value >= guidance.minimum_value
@@ -154,7 +154,7 @@ def judged_again(
             imagined = world_model.imagine(here, plan, seed + link)
             if link < guidance.chunks - 1:
                 step = plan[:, : guidance.replan_steps]
-                here = _after(here, step, world_model.advance(here, step, imagined.frames))
+                here = here.after(step, world_model.advance(here, step, imagined.frames))
         assert imagined.value_now is not None
         values.append(imagined.value_now + imagined.judged(guidance.judged_frames))
     return np.mean(values, axis=0)
@@ -228,10 +228,3 @@ def _candidates(
     base = torch.stack(known, 1)[:, np.arange(varied) % len(known)].flatten(0, 1)
     varied_chunks = explore(base, state.repeat_interleave(varied, 0), rng).unflatten(0, (-1, varied))
     return torch.cat([*(each[:, None] for each in known), varied_chunks], 1)
-
-
-def _after(here: Starts, commands: Tensor, travelled: Travelled) -> Starts:
-    """The states at the end of `commands`."""
-    played = commands if here.played is None else torch.cat([here.played, commands], 1)
-    context = torch.cat([here.context, travelled.frames], 1)[:, -here.context.shape[1] :]
-    return replace(here, context=context, state=travelled.states[:, -1], played=played)

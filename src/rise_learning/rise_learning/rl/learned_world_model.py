@@ -68,7 +68,7 @@ class LearnedWorldModel:
         return self._predict(starts, chunks, _seeds(seed, len(chunks)), steps)
 
     def _predict(self, starts: Starts, chunks: Tensor, seeds: Sequence[int], steps: int | None = None) -> Imagination:
-        told = self.inputs(starts.state, chunks, starts.instructions, starts.context[:, -1])
+        told = self.inputs(starts.state, chunks, starts.instructions, starts.last_recorded)
         return self.model.imagine(
             starts.context, told.state, told.actions, starts.instructions, maps=told.maps, seeds=seeds, steps=steps
         )

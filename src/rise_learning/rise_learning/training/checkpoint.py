@@ -36,11 +36,16 @@ def save_checkpoint(root: Path, step: int, sections: dict[str, dict[str, Tensor]
             os.fsync(stream.fileno())
     shutil.rmtree(final, ignore_errors=True)
     os.rename(temporary, final)
-    for old in sorted(root.glob("step_*"))[:-KEEP]:
+    for old in _found(root)[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
     for leftover in root.glob(".tmp_*"):
         shutil.rmtree(leftover, ignore_errors=True)
     return final
+
+
+def has_checkpoint(root: Path) -> bool:
+    """Whether there is one below `root` to go on from."""
+    return bool(_found(root))
 
 
 def load_latest(root: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
@@ -49,7 +54,7 @@ def load_latest(root: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any
     Raises:
         CheckpointError: a checkpoint is there and cannot be read.
     """
-    found = sorted(root.glob("step_*"))
+    found = _found(root)
     if not found:
         return None
     try:
@@ -59,6 +64,11 @@ def load_latest(root: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any
         raise CheckpointError(
             f"{found[-1]} cannot be read ({error}); delete it to resume from the one before"
         ) from error
+
+
+def _found(root: Path) -> list[Path]:
+    """Checkpoints below `root`, the newest last."""
+    return sorted(root.glob("step_*"))
 
 
 def flatten_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

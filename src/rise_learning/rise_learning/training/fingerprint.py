@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.errors import CheckpointError
 from rise_learning.training.run_directory import to_plain
 from rise_learning.training.world_model_io import FILE
 
@@ -59,6 +60,8 @@ def differences(there: Any, here: Any, name: str = "") -> list[str]:
 
 def _digest(weights: Path) -> str:
     """Of the file, as `sha256sum` begins."""
+    if not weights.is_file():
+        raise CheckpointError(f"{weights} does not exist; train it first")
     with weights.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 

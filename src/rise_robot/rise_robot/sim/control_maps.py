@@ -52,12 +52,15 @@ class ControlMapRenderer:
             maps[number] = [resize_frame(images[name], self.size) for name in self.cameras]
         return maps
 
-    def with_objects(self, joints: np.ndarray, seen: np.ndarray, when: np.ndarray, belt_speed: float) -> np.ndarray:
-        """Maps of (N, A) joint positions with the objects of the last picture, where the belt will have brought them.
+    def with_objects(
+        self, joints: np.ndarray, seen: np.ndarray, seen_at: np.ndarray, when: np.ndarray, belt_speed: float
+    ) -> np.ndarray:
+        """Maps of (N, A) joint positions with the objects of a picture, where the belt will have brought them.
 
         Args:
-            joints: rad and m; the first ones are those at which `seen` was taken.
+            joints: rad and m.
             seen: (V, h, w, 3) uint8.
+            seen_at: (A,) joint positions at which it was taken.
             when: (N,) s since then.
             belt_speed: m/s, along `BELT_AXIS`.
 
@@ -66,9 +69,9 @@ class ControlMapRenderer:
             has seen, and over them those that it has seen itself.
         """
         maps = np.empty((len(joints), *seen.shape), np.uint8)
-        sightings: list[Sighting] = []
-        for number, shots in enumerate(self.shots(joints)):
-            sightings = sightings or [Sighting(*each) for each in zip(shots, seen, strict=True)]
+        then, *each = self.shots(np.concatenate([seen_at[None], joints]))
+        sightings = [Sighting(*pair) for pair in zip(then, seen, strict=True)]
+        for number, shots in enumerate(each):
             travelled = when[number] * belt_speed * BELT_AXIS
             for view, (target, sighting) in enumerate(zip(shots, sightings, strict=True)):
                 maps[number, view] = np.clip(target.image * sighting.gain, 0, 255)
@@ -78,9 +81,13 @@ class ControlMapRenderer:
 
     def shots(self, joints: np.ndarray) -> Iterator[list[Shot]]:
         """What the cameras would show of the cell without objects, for each of (N, A) joint positions."""
+        before: np.ndarray | None = None
         for positions in joints:
-            self._robot.place(positions)
-            yield [self._robot.shot(name).resized(self.size) for name in self.cameras]
+            if before is None or not np.array_equal(positions, before):
+                self._robot.place(positions)
+                shots = [self._robot.shot(name).resized(self.size) for name in self.cameras]
+            before = positions
+            yield shots
 
     @property
     def belt_height(self) -> float:
