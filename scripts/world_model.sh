@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The world model of the preset `small` on Dynamic Brick Sorting (level steady), and how good it is (docs/decisions/0017):
+# The world model of the preset `small` on Dynamic Brick Sorting (level steady), and how good it is (docs/decisions/0018):
 #   scripts/world_model.sh [WORK_DIRECTORY] [SEED ...]        an estimated five hours of one CPU core for all of it
-# 1,150 episodes, most of an expert that errs on purpose; value and dynamics of every seed, from scratch, measured on 180
+# 1,150 episodes, most of an expert that errs on purpose; dynamics and value of every seed, from scratch, measured on 180
 # episodes and 150 simulator states that nothing was trained on; then tables like V and VI and the value half of Table IV at
 # `tiny`, whose rows are pre-trained on all three tasks and random motion (Sec. III-D). Continues where it was.
 set -euo pipefail
@@ -39,10 +39,10 @@ done
 train() { python -m "rise_learning.train_$1" --preset small --threads 1 "${@:2}"; }
 for seed in "${seeds[@]}"; do
     run=$work/seed_$seed
-    train value --bags "$work/bags" --out "$run" --seed "$seed"
     train dynamics --bags "$work/bags" --base none --out "$run" --seed "$seed" --map-objects \
-        --training.value-weight 1 --training.loop.steps 1300
+        --training.imagined-links 3 --training.loop.steps 600
+    train value --bags "$work/bags" --out "$run" --seed "$seed" --training.imagined-share 0.5
     python -m rise_learning.evaluate_world_model --run "$run" --bags "$work/held_out" --level steady --states 150 --chunks 128
 done
 python -m rise_learning.world_model_table --bags "$work/bags" --pretrain-bags "$work/many" --held-out "$work/held_out" \
-    --preset tiny --steps 700 --pretrain-steps 700 --out "$work/table" --threads 1
+    --preset tiny --steps 250 --pretrain-steps 250 --value-steps 800 --out "$work/table" --threads 1
