@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The world model of the preset `small` on Dynamic Brick Sorting (level steady), and how good it is (docs/decisions/0018):
-#   scripts/world_model.sh [WORK_DIRECTORY] [SEED ...]        four hours of one CPU core for all of it
+#   scripts/world_model.sh [WORK_DIRECTORY] [SEED ...]        an estimated four hours of one CPU core for all of it
 # 1,150 episodes, most of an expert that errs on purpose; dynamics and value of every seed, from scratch, measured on 180
 # episodes and 150 simulator states that nothing was trained on; then tables like V and VI and the value half of Table IV at
 # `tiny`, whose rows are pre-trained on all three tasks and random motion (Sec. III-D). Continues where it was.

@@ -139,10 +139,10 @@ def recorded_clips(run: Path, episodes: EpisodeSet) -> str:
     g = np.random.default_rng(0).permutation(complete)[:RECORDED_CLIPS]
     model = LearnedWorldModel(run, contract)
     state = torch.from_numpy(held_out.state[held_out.step_of[g]])
-    texts = [held_out.instructions[number] for number in held_out.episode_of[g]]
+    texts = held_out.instructions_of(g)
     context = torch.from_numpy(held_out.context(g, contract.context_frames))
     imagined = model.imagine(Starts(context, state, texts), torch.from_numpy(held_out.chunk(g)), 0)
-    real = torch.from_numpy(held_out.frames[held_out.future_index(g, contract.frames_per_chunk)])
+    real = torch.from_numpy(held_out.following(g))
     true = model.judge(context[:, -1], real, texts).advantage
     clips = []
     with tempfile.TemporaryDirectory() as directory:

@@ -28,6 +28,7 @@ from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.rl.imagination import recorded_starts
 from rise_learning.training import distributed
 from rise_learning.training.base import SHIPPED, begin_with, find_base
+from rise_learning.training.chain import Chain
 from rise_learning.training.checkpoint import has_checkpoint
 from rise_learning.training.dynamics_models import new_model, small_config
 from rise_learning.training.fingerprint import fingerprint
@@ -139,11 +140,10 @@ class DynamicsObjective:
             generator=generator,
         )
         if pure:
-            first = np.arange(pure)
             maps = None if told.maps is None else told.maps[:pure]
             with torch.no_grad():
                 frames = self.model.decode_future(chain.here.context[:pure], metrics.pop("imagined"), maps).cpu()
-            self.contexts.imagined(chain.select(first), frames, rng)
+            self.contexts.imagined(chain.select(np.arange(pure)), frames, rng)
         return metrics
 
 
@@ -165,11 +165,8 @@ def told_of(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs, acting:
 
 def clip(episodes: EpisodeSet, g: np.ndarray, inputs: DynamicsInputs) -> tuple[Tensor, Tensor, Told]:
     """Context and future frames of chunks that start at frames g, and what the dynamics are told of the chunks."""
-    return (
-        torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
-        torch.from_numpy(episodes.following(g)),
-        told_of(episodes, g, inputs),
-    )
+    chain = Chain.begin(inputs, episodes, g)
+    return chain.here.context, torch.from_numpy(episodes.following(g)), chain.told()
 
 
 def new_dynamics(
@@ -193,7 +190,7 @@ def new_dynamics(
     model = new_model(choice, contract, image_size, texts, actions=actions, control_maps=control_maps)
     inputs = DynamicsInputs.fit(episodes, model.config)
     g = np.random.default_rng(seed).permutation(complete_chunks(episodes))[:512]
-    model.fit_codec(torch.from_numpy(episodes.frames[episodes.future_index(g, contract.frames_per_chunk)]))
+    model.fit_codec(torch.from_numpy(episodes.following(g)))
     return model, inputs
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,10 +115,9 @@ class ValueObjective:
             raise DataError(
                 f"the progress loss (Eq. 5) needs {settings.progress_on} that succeeded; these bags hold none"
             )
-        self.demonstrated, self.judged = demonstrated, np.concatenate(judged)
-        self.shown = shown
-        if shown is not None:
-            self.shown_rows = [np.flatnonzero(np.isin(shown.of, g)) for g in (self.demonstrated, self.judged)]
+        self.demonstrated, self.judged, self.shown = demonstrated, np.concatenate(judged), shown
+        of = np.empty(0, np.int64) if shown is None else shown.of
+        self._pools = [(g, np.flatnonzero(np.isin(of, g))) for g in (self.demonstrated, self.judged)]
         self.rubric = episodes.rubric_state(*rubric) if model.config.auxiliary_dim else None
         self.success = np.array([episode.outcome == "success" for episode in episodes.episodes])
 
@@ -125,9 +125,9 @@ class ValueObjective:
         settings, half = self.settings, self.settings.loop.local_batch_size // 2
         rng = step_rng(self.seed, step)
         with_td = self.td and (not self.progress or step >= settings.progress_only_share * settings.loop.steps)
-        drawn = [self._draw(part, half, rng) for part in range(2)]
+        drawn = [self._draw(*pool, half, rng) for pool in self._pools]
         g, pictures = (np.concatenate(each) for each in zip(*drawn, strict=True))
-        output = self.model(torch.from_numpy(pictures), self._instructions(g))
+        output = self.model(torch.from_numpy(pictures), self.episodes.instructions_of(g))
         expert = torch.arange(len(g)) < half
         progress = torch.from_numpy(self.episodes.progress(g)).to(output.value.device)
         metrics = {"progress": progress_loss(output.value, progress, expert.to(output.value.device))}
@@ -141,23 +141,21 @@ class ValueObjective:
             metrics["loss"] = metrics["loss"] + settings.auxiliary_weight * metrics["auxiliary"]
         return metrics
 
-    def _draw(self, part: int, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers (B,) and pictures (B, V, h, w, 3) of frames for progress (part 0) or for TD (part 1)."""
-        g = rng.choice((self.demonstrated, self.judged)[part], count)
+    def _draw(
+        self, frames: np.ndarray, rows: np.ndarray, count: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers (B,) and pictures (B, V, h, w, 3) of some of `frames`, or of the `rows` that show them."""
+        g = rng.choice(frames, count)
         pictures = self.episodes.frames[g]
         if self.shown is None:
             return g, pictures
-        return self.shown.replace(g, pictures, self.settings.imagined_share, self.shown_rows[part], rng)
-
-    def _instructions(self, g: np.ndarray) -> list[str]:
-        texts = self.episodes.instructions
-        return [texts[number] for number in self.episodes.episode_of[g]]
+        return self.shown.replace(g, pictures, self.settings.imagined_share, rows, rng)
 
     def _targets(self, g: np.ndarray) -> Tensor:
         following = self.episodes.future_index(g, 1)[:, 0]
         with torch.no_grad():
             pictures = torch.from_numpy(self.episodes.frames[following])
-            next_value = self.target(pictures, self._instructions(following)).value
+            next_value = self.target(pictures, self.episodes.instructions_of(following)).value
         terminal = self.episodes.frames_left(g) < self.settings.terminal_frames
         return td_target(
             next_value,
@@ -201,10 +199,10 @@ def new_value(
 
 
 def shown_by_dynamics(
-    directory: Path, episodes: EpisodeSet, settings: ValueTraining, run: RunDirectory, identity: str, seed: int
+    directory: Path, episodes: EpisodeSet, settings: ValueTraining, run: RunDirectory, mark: dict[str, Any], seed: int
 ) -> ShownFrames:
-    """Frames of `episodes` as the dynamics of `directory` show them, kept in `run` for a training that goes on."""
-    world = distributed.world()
+    """Frames of `episodes` as the dynamics of `directory` show them, kept in `run` for the training of `mark`."""
+    world, identity = distributed.world(), hashlib.sha256(json.dumps(mark, sort_keys=True).encode()).hexdigest()
     path = run.path / f"shown_frames_{world.rank}.safetensors"
     shown = ShownFrames.load(path, identity)
     if shown is None:
@@ -241,11 +239,9 @@ def train(args: Args) -> None:
     run = RunDirectory(args.out / "value")
     loop = dataclasses.replace(settings.loop, seed=args.seed)
     models = {"dynamics": args.out / "dynamics"} if settings.imagined_share else {}
-    mark = fingerprint(training, model.config, args, models)
-    shown = None
-    for directory in models.values():
-        identity = hashlib.sha256(json.dumps(mark, sort_keys=True).encode()).hexdigest()
-        shown = shown_by_dynamics(directory, training, settings, run, identity, args.seed)
+    mark, shown = fingerprint(training, model.config, args, models), None
+    if models:
+        shown = shown_by_dynamics(models["dynamics"], training, settings, run, mark, args.seed)
     objective = ValueObjective(
         model, training, rubric, settings, args.seed, progress=args.progress, td=args.td, shown=shown
     )

@@ -79,7 +79,7 @@ class MultiViewDynamics(nn.Module):
 
     def encode_future(self, future: Tensor) -> Tensor:
         """Clean latents (B, V, G, N, channels) of future frames (B, F, V, H, W, 3) uint8; may be cached."""
-        return self.codec.future(future)
+        return self.codec.future(self._here(future))
 
     def encode_context(self, context: Tensor) -> Context:
         """Conditions from context frames (B, C, V, H, W, 3) uint8."""
@@ -95,6 +95,7 @@ class MultiViewDynamics(nn.Module):
 
     def decode_future(self, context: Tensor, latents: Tensor, maps: Tensor | None = None) -> Tensor:
         """Latents (B, V, G, N, channels) -> frames (B, F, V, H, W, 3) uint8, in the detail of maps of every frame."""
+        context, latents, maps = (self._here(part) for part in (context, latents, maps))
         return self.codec.frames(latents, self.config.grid, context[:, -1], self._drawings(maps))
 
     def _drawings(self, maps: Tensor | None) -> Tensor | None:

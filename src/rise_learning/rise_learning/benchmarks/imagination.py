@@ -39,8 +39,7 @@ class ImaginationBench:
         self.model = CompositionalWorldModel(dynamics, value, steps=workload.preset.self_improvement.dynamics_steps)
         g = np.random.default_rng(0).choice(complete_chunks(episodes), CHUNKS)
         self.context, _, self.told = clip(episodes, g, inputs)
-        texts = episodes.instructions
-        self.texts = [texts[number] for number in episodes.episode_of[g]]
+        self.texts = episodes.instructions_of(g)
 
     def imagine(self, count: int, steps: int) -> None:
         """The first `count` chunks in one batch, frames and values."""

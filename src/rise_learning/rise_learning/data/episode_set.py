@@ -88,6 +88,10 @@ class EpisodeSet:
     def instructions(self) -> list[str]:
         return [episode.instruction for episode in self.episodes]
 
+    def instructions_of(self, g: np.ndarray) -> list[str]:
+        """B instructions, those of frames g."""
+        return [self.episodes[number].instruction for number in self.episode_of[g]]
+
     def frames_of(self, kind: str | None = None, outcome: str | None = None) -> np.ndarray:
         """Global numbers of the frames whose episode has this kind and outcome."""
         keep = [kind in (None, e.kind) and outcome in (None, e.outcome) for e in self.episodes]

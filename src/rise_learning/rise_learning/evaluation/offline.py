@@ -175,14 +175,14 @@ def _by_failure(rows: list[dict[str, Any]], episodes: EpisodeSet) -> dict[str, d
 
 def sampled_chunks(trained: TrainedPolicy, episodes: EpisodeSet, g: np.ndarray, *, seed: int) -> np.ndarray:
     """(B, K, A) one chunk of the policy from each frame g, asked for its top bin as in deployment; rad and m."""
-    policy, texts, top = trained.policy, episodes.instructions, trained.bin_asked(None)
+    policy, top = trained.policy, trained.bin_asked(None)
     noise = np.random.default_rng(seed).standard_normal((len(g), policy.config.basis_size)).astype(np.float32)
     chunks = []
     for rows in np.array_split(np.arange(len(g)), -(-len(g) // 64)):
         inputs = PolicyInput(
             torch.from_numpy(episodes.history(g[rows], policy.config.history)),
             torch.from_numpy(episodes.state[episodes.step_of[g[rows]]]),
-            [texts[number] for number in episodes.episode_of[g[rows]]],
+            episodes.instructions_of(g[rows]),
             torch.full((len(rows),), top),
         )
         chunks.append(policy.sample(inputs, torch.from_numpy(noise[rows])).numpy())

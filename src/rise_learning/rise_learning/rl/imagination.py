@@ -95,6 +95,7 @@ class Starts:
 
     @property
     def last_recorded(self) -> LastRecorded:
+        """`seen`, or the states themselves."""
         return LastRecorded.now(self.context[:, -1], self.state) if self.seen is None else self.seen
 
     def after(self, commands: Tensor, travelled: Travelled) -> Starts:
@@ -143,11 +144,10 @@ class Starts:
 
 def recorded_starts(episodes: EpisodeSet, g: np.ndarray) -> Starts:
     """The states at frames g (B,)."""
-    texts = episodes.instructions
     return Starts(
         torch.from_numpy(episodes.context(g, episodes.contract.context_frames)),
         torch.from_numpy(episodes.state[episodes.step_of[g]]),
-        [texts[number] for number in episodes.episode_of[g]],
+        episodes.instructions_of(g),
         g,
     )
 

@@ -55,7 +55,7 @@ class Chain:
         played, frames = self.commands[:, : self._step], frames[:, :LINK_FRAMES]
         joints = self.inputs.joints_at(self.here.state.numpy(), played.numpy(), frames.numpy())
         here = self.here.after(played, Travelled(frames, torch.from_numpy(joints)))
-        return replace(self, g=self.g + LINK_FRAMES, here=replace(here, origin=None, played=None))
+        return replace(self, g=self.g + LINK_FRAMES, here=here)
 
     def select(self, rows: np.ndarray) -> Chain:
         """Those of `rows` (M,)."""

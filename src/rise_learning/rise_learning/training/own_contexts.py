@@ -7,6 +7,8 @@ one Euler step would, and what comes of it is the context of the next batch: cha
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -33,12 +35,11 @@ class OwnContexts:
         Args:
             g: (B,) frames to learn from; chains that go on take the place of some of them.
         """
+        begin = partial(Chain.begin, self.inputs, self.episodes)
         if not self.links:
-            return Chain.begin(self.inputs, self.episodes, g), 0
+            return begin(g), 0
         own, g = self._going_on, rng.permutation(g)
-        if own is None:
-            return Chain.begin(self.inputs, self.episodes, g), len(g) // 2
-        return own.beside(Chain.begin(self.inputs, self.episodes, g[len(own.g) :])), len(g) // 2
+        return begin(g) if own is None else own.beside(begin(g[len(own.g) :])), len(g) // 2
 
     def imagined(self, chain: Chain, frames: Tensor, rng: np.random.Generator) -> None:
         """What (B, F, V, h, w, 3) uint8 frames came of `chain` (B): the next batch goes on from there.
@@ -47,8 +48,7 @@ class OwnContexts:
         left.
         """
         chain = chain.onward(frames)
-        whole = self.episodes.contract.frames_per_chunk
-        room = chain.g + whole <= self.episodes.last_frame[self.episodes.episode_of[chain.g]]
+        room = self.episodes.frames_left(chain.g) >= self.episodes.contract.frames_per_chunk
         lasting = rng.random(len(chain.g)) < self.links / (self.links + 1)
         kept = np.flatnonzero(room & (chain.links <= self.links) & lasting)
         self._going_on = chain.select(kept) if len(kept) else None
@@ -73,7 +73,6 @@ class OwnContexts:
         if not state:
             return
         seen = LastRecorded(state["recorded_pictures"], state["recorded_state"], state["steps_ago"])
-        g, texts = state["g"].numpy(), self.episodes.instructions
-        instructions = [texts[number] for number in self.episodes.episode_of[g]]
-        here = Starts(state["context"], state["state"], instructions, seen=seen)
+        g = state["g"].numpy()
+        here = Starts(state["context"], state["state"], self.episodes.instructions_of(g), seen=seen)
         self._going_on = Chain(self.inputs, self.episodes, g, here)

@@ -45,11 +45,10 @@ class OfflineSamples:
         """Random observations with the labels of their chunks, and the chunks (size, K, A)."""
         chosen = rng.integers(len(self.frames), size=size)
         g = self.frames[chosen]
-        texts = self.episodes.instructions
         inputs = PolicyInput(
             torch.from_numpy(self.episodes.history(g, history)),
             torch.from_numpy(self.episodes.state[self.episodes.step_of[g]]),
-            [texts[number] for number in self.episodes.episode_of[g]],
+            self.episodes.instructions_of(g),
             torch.from_numpy(self.bins[chosen]),
         )
         return inputs, torch.from_numpy(self.episodes.chunk(g, clean=True))

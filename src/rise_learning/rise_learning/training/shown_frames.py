@@ -6,14 +6,13 @@ A value model that was shown recorded frames alone takes what coding and imagina
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
@@ -21,6 +20,7 @@ from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
 from rise_learning.training.chain import LINK_FRAMES, Chain
+from rise_worldmodel.checkpoint import write_atomically
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.flow_matching import seeded_noise
 from rise_worldmodel.told import Told
@@ -91,10 +91,8 @@ class ShownFrames:
 
     def save(self, path: Path, identity: str) -> None:
         """Write whole or not at all; `identity` says what they were made of."""
-        temporary = path.with_name(path.name + ".tmp")
         tensors = {"of": torch.from_numpy(self.of), "frames": torch.from_numpy(self.frames)}
-        save_file(tensors, temporary, metadata={IDENTITY: identity})
-        os.replace(temporary, path)
+        write_atomically(path, save(tensors, metadata={IDENTITY: identity}))
 
     @classmethod
     def load(cls, path: Path, identity: str) -> ShownFrames | None:
@@ -147,8 +145,8 @@ def _shown(
     g, told = chain.g, chain.told()
     seen = imagined(chain, told)
     recorded = torch.from_numpy(episodes.context(g, episodes.contract.context_frames))
-    latents = dynamics.encode_future(torch.from_numpy(episodes.following(g)).to(dynamics.device))
-    coded = dynamics.decode_future(recorded.to(dynamics.device), latents, told.maps)
+    latents = dynamics.encode_future(torch.from_numpy(episodes.following(g)))
+    coded = dynamics.decode_future(recorded, latents, told.maps)
     numbers = episodes.future_index(g, episodes.contract.frames_per_chunk)
     kept = rng.permuted(np.tile(np.arange(numbers.shape[1]), (len(g), 1)), axis=1)[:, :KEPT]
     rows = np.arange(len(g))[:, None]

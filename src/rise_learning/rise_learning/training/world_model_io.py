@@ -63,10 +63,10 @@ def _load(directory: Path, contract: Contract, command: str) -> ValueFunction | 
 @torch.inference_mode()
 def value_of_frames(model: ValueFunction, episodes: EpisodeSet) -> np.ndarray:
     """(N,) V of every frame of `episodes`."""
-    texts, values, batch = episodes.instructions, np.empty(len(episodes), np.float32), model.frames_at_once
+    values, batch = np.empty(len(episodes), np.float32), model.frames_at_once
     for start in range(0, len(episodes), batch):
         g = np.arange(start, min(start + batch, len(episodes)))
-        words = [texts[number] for number in episodes.episode_of[g]]
+        words = episodes.instructions_of(g)
         values[g] = model.eval()(torch.from_numpy(episodes.frames[g]), words).value.cpu().numpy()
     return values
 

@@ -69,9 +69,9 @@ class ControlMapRenderer:
             has seen, and over them those that it has seen itself.
         """
         maps = np.empty((len(joints), *seen.shape), np.uint8)
-        then, *each = self.shots(np.concatenate([seen_at[None], joints]))
-        sightings = [Sighting(*pair) for pair in zip(then, seen, strict=True)]
-        for number, shots in enumerate(each):
+        drawn = self.shots(np.concatenate([seen_at[None], joints]))
+        sightings = [Sighting(*each) for each in zip(next(drawn), seen, strict=True)]
+        for number, shots in enumerate(drawn):
             travelled = when[number] * belt_speed * BELT_AXIS
             for view, (target, sighting) in enumerate(zip(shots, sightings, strict=True)):
                 maps[number, view] = np.clip(target.image * sighting.gain, 0, 255)
@@ -80,7 +80,10 @@ class ControlMapRenderer:
         return maps
 
     def shots(self, joints: np.ndarray) -> Iterator[list[Shot]]:
-        """What the cameras would show of the cell without objects, for each of (N, A) joint positions."""
+        """What the cameras would show of the cell without objects, for each of (N, A) joint positions.
+
+        What does not move is drawn once.
+        """
         before: np.ndarray | None = None
         for positions in joints:
             if before is None or not np.array_equal(positions, before):
