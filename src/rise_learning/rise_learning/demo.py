@@ -76,10 +76,13 @@ class DemoConfig:
     corrupted_offset: tuple[float, float] = (0.01, 0.06)
     """Distance by which its grasps miss, m; it never notices, so that its commands do not tell the outcome."""
     corruption_rate: float = 0.75
-    value_steps: int = 1000
     dynamics_steps: int = 400
-    value_weight: float = 2.0
-    """How much it counts that imagined frames say to the value model what true ones say."""
+    dynamics_links: int = 3
+    """Chains of imagined contexts that the dynamics learn to go on from: as long as imagined episodes."""
+    value_steps: int = 1000
+    value_imagined_share: float = 0.5
+    """Share of its frames that the value model is shown as the dynamics show them."""
+    value_imagined_chunks: int = 512
     warmup_steps: int = 700
     warmup_rate: float = 5e-4
     self_improve_steps: int = 4000
@@ -112,15 +115,11 @@ def demo_stages(out: Path, config: DemoConfig) -> tuple[Stage | Lanes, ...]:
     trained = _training(out, config)
     return (
         *_data(out, config),
+        Lanes(((trained["train_dynamics"],), (of_policies["imitation"],))),
         trained["train_value"],
-        Lanes(
-            (
-                (trained["train_dynamics"],),
-                (trained["train_policy"], of_policies["imitation"], of_policies["policy"]),
-            )
-        ),
+        trained["train_policy"],
         trained["self_improve"],
-        Lanes(((_world_model(out, config),), (of_policies["self_improved"],))),
+        Lanes(((_world_model(out, config),), (of_policies["policy"], of_policies["self_improved"]))),
     )
 
 
@@ -164,7 +163,8 @@ def _rollouts(out: Path, config: DemoConfig) -> Stage:
 
 def _training(out: Path, config: DemoConfig) -> dict[str, Stage]:
     everything, its_own = (out / "bags",), tuple(out / "bags" / name for name in POLICY_BAGS)
-    readable = ("--map-objects", *_flags("training", value_weight=config.value_weight))
+    chained = ("--map-objects", *_flags("training", imagined_links=config.dynamics_links))
+    shown = {"imagined_share": config.value_imagined_share, "imagined_chunks": config.value_imagined_chunks}
     warmup = (*_flags(init=out / "imitation"), *_flags("training.loop", learning_rate=config.warmup_rate))
     led = _flags(
         "training",
@@ -175,9 +175,9 @@ def _training(out: Path, config: DemoConfig) -> dict[str, Stage]:
     led = (*led, *_flags("training.loop", learning_rate=config.self_improve_rate))
     cores = config.processes
     settings = (
-        ("train_value", "value", config.value_steps, cores, (), everything),
-        ("train_dynamics", "dynamics", config.dynamics_steps, 1, readable, everything),
-        ("train_policy", "policy", config.warmup_steps, 1, warmup, its_own),
+        ("train_dynamics", "dynamics", config.dynamics_steps, 1, chained, everything),
+        ("train_value", "value", config.value_steps, cores, _flags("training", **shown), everything),
+        ("train_policy", "policy", config.warmup_steps, cores, warmup, its_own),
         ("self_improve", "self_improved", config.self_improve_steps, cores, led, its_own),
     )
     stages = {}
