@@ -31,6 +31,7 @@ from rise_learning.evaluation.held_out_report import held_out_report
 from rise_learning.evaluation.held_out_text import held_out_lines, steps_lines
 from rise_learning.evaluation.own_chunks import Candidates, own_branches, own_candidates, own_chunk_report
 from rise_learning.evaluation.ranking import ranking_report
+from rise_learning.evaluation.ranking_text import ranking_lines
 from rise_learning.evaluation.runner import spread
 from rise_learning.evaluation.trust import trust_lines, trust_report
 from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
@@ -249,50 +250,12 @@ def rank(args: Args, model: LearnedWorldModel, contract: Contract, by_steps: lis
     return {**report, "advantages": drawn, "clips": clips}
 
 
-def show(report: dict) -> None:
-    """Print the report as tables."""
-    for line in held_out_lines(report):
-        print(line)
-    if "pairs" in report:
-        show_ranking(report)
-    else:
-        print("ranking of chunks: not measured (--states 0, no value model, or not the contract of the simulated cell)")
-    for line in steps_lines(report.get("by_steps", [])):
-        print(line)
-    if "trust" in report:
-        print("\n".join(trust_lines(report["trust"])))
-
-
-def show_ranking(report: dict) -> None:
-    """Print what was compared in the simulator."""
-    print(
-        f"{report['pairs_that_differ']} of {report['pairs']} pairs from {report['states']} states differ "
-        f"({report['share_that_differs']:.0%}); correlation of Eq. 2 on imagined and true frames "
-        f"{report['correlation']:.2f}, within a state {report['correlation_within_state']:.2f}"
-    )
-    print(f"{'expert above':16}{'pairs':>6}{'imagined':>22}{'true frames':>22}")
-    for kind, of_imagined in report["by_kind_imagined"].items():
-        found = of_imagined, report["by_kind_true_frames"][kind]
-        print(f"{kind:16}{found[0]['pairs']:6}" + "".join(_cell(one["rate"], one["interval95"]) for one in found))
-    both = ("imagined", "true_frames")
-    cells = [_cell(report[f"advantage_auc_{name}"], report[f"interval95_{name}"]) for name in both]
-    print(f"{'all':16}{report['pairs_that_differ']:6}" + "".join(cells))
-    print(f"{'pooled AUC':22}" + "".join(f"{report[f'pooled_auc_{name}']:11.3f}{'':11}" for name in both))
-    if own := report.get("own_chunks"):
-        print(
-            f"own chunks: {own['states']} states x {own['candidates']}, good {own['good_mean']:.1%}, best of them "
-            f"{own['good_any']:.1%}"
-        )
-        for name in both:
-            found_own = own[name]
-            print(
-                f"  chosen by {name:12} AUC {found_own['auc']:.3f}, good {found_own['best']:.1%} "
-                f"(+{found_own['gain']:.3f}, standard error {found_own['gain_se']:.3f})"
-            )
-
-
-def _cell(rate: float, interval: list[float]) -> str:
-    return f"{rate:10.3f} ({interval[0]:.2f}-{interval[1]:.2f})"
+def text(report: dict) -> list[str]:
+    """The report as tables."""
+    unranked = "ranking of chunks: not measured (--states 0, no value model, or not the contract of the simulated cell)"
+    lines = [*held_out_lines(report), *(ranking_lines(report) if "pairs" in report else [unranked])]
+    lines += steps_lines(report.get("by_steps", []))
+    return lines + trust_lines(report["trust"]) if "trust" in report else lines
 
 
 def main() -> None:
@@ -300,10 +263,7 @@ def main() -> None:
 
     def work() -> None:
         report = evaluate(args)
-        if args.json:
-            print(json.dumps(to_plain(report)))
-        else:
-            show(report)
+        print(json.dumps(to_plain(report)) if args.json else "\n".join(text(report)))
 
     cli.run(work)
 
