@@ -65,10 +65,10 @@ def test_the_driver_hears_it_and_faults_come_and_go_on_command(place: str) -> No
 
 def test_channels_are_those_given_or_of_the_ros_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "3")
-    assert channels(["left", "right"], ["left=vcan0"]) == {"left": "vcan0", "right": f"{GROUP}:43207"}
+    assert channels(["left", "right"], ["left=vcan0"]) == {"left": "vcan0", "right": f"{GROUP}:6207"}
     monkeypatch.delenv("ROS_DOMAIN_ID")
-    assert emulated_channel("left") == f"{GROUP}:43200"
-    assert emulated_channel("left", leader=True) == f"{GROUP}:43800"
+    assert emulated_channel("left") == f"{GROUP}:6200"
+    assert emulated_channel("left", leader=True) == f"{GROUP}:6800"
 
 
 def test_it_can_be_started_by_launch() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 GROUP = "239.74.163.2"
-FIRST_PORT, FIRST_LEADER_PORT = 43200, 43800
+FIRST_PORT, FIRST_LEADER_PORT = 6200, 6800
+"""Below the ports of DDS (7400 and on) and those that the kernel hands out (32768 and on): nobody else takes one."""
 
 
 def emulated_channel(arm: str, leader: bool = False) -> str:
