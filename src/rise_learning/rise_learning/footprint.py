@@ -120,9 +120,9 @@ def dynamics(preset: Preset, contract: Contract) -> Measured:
     def loss(batch: int) -> Tensor:
         latents = _empty(batch, views, module.context_groups + future, tokens, channels)
         actions = _empty(batch, config.chunk_size, config.action_dim)
-        embedding, words = module.actions(actions, actions[:, 0])
+        told = module.actions(actions, actions[:, 0])
         levels = _empty(batch, latents.shape[2])
-        return module.transformer(latents, words, levels, embedding, config.grid).sum()
+        return module.transformer(latents, told.tokens, levels, told.embedding, config.grid, told.mask).sum()
 
     extra = sum(p.numel() for name, p in module.transformer.named_parameters() if name.startswith("view_"))
     parts = {

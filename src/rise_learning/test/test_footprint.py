@@ -32,6 +32,7 @@ def test_parameters_of_the_paper_preset_are_the_published_ones() -> None:
     assert dynamics.parameters["ltx_transformer"] == dynamics.published["ltx_transformer"] == 1_923_385_472
     for model in (policy, value, dynamics):
         assert all(parameter.is_meta for parameter in model.module.parameters())
+        assert model.loss(1).shape == (), "a training step that cannot be counted"
 
 
 def test_peak_is_what_the_backward_pass_still_needs() -> None:
