@@ -36,12 +36,14 @@ learned)
     [ -e "$work/bags/explored_$seed/metadata.yaml" ] ||
         python -m rise_learning.evaluate --run "$run/imitation" --level steady --episodes 600 --seed 6100000 \
             --deployment.time-shift 14 --deployment.tool-shift 0.02 --record "$work/bags/explored_$seed" --out "$run/explored.json"
-    python -m rise_learning.train_value --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed"
-    python -m rise_learning.train_dynamics --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed" \
-        --map-objects --training.value-weight 2 --training.loop.steps 5500
-    # short imagined episodes: from recorded frames well before the fingers close (0013), and what goes well counts
-    led=(--training.guided-chunks 3 --training.start-frames 8 --training.judged-frames 12 --training.minimum-rise 0.05
-        --training.starts-per-rollout 400 --training.rollout-every 2500 --training.loop.steps 12500) ;;
+    # dynamics first: the value model is shown their frames (0018), by chains as long as imagined episodes (0019)
+    learn=(--preset small --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed" --training.imagined-links 5)
+    python -m rise_learning.train_dynamics "${learn[@]}" --base none --map-objects --training.model.maps-per-group 1 \
+        --training.loop.steps 600
+    python -m rise_learning.train_value "${learn[@]}" --training.imagined-share 0.5 --training.imagined-chunks 768 \
+        --training.loop.steps 2200
+    led=(--training.guided-chunks 5 --training.start-frames 6 --training.judged-frames 3 --training.rehearse
+        --training.minimum-rise 0.3 --training.starts-per-rollout 200 --training.rollout-every 3000 --training.loop.steps 12000) ;;
 *)
     echo "the world model is simulator or learned, not $world_model" >&2
     exit 2 ;;

@@ -42,7 +42,8 @@ for seed in "${seeds[@]}"; do
     train dynamics --bags "$work/bags" --base none --out "$run" --seed "$seed" --map-objects \
         --training.imagined-links 3 --training.loop.steps 600
     train value --bags "$work/bags" --out "$run" --seed "$seed" --training.imagined-share 0.5
-    python -m rise_learning.evaluate_world_model --run "$run" --bags "$work/held_out" --level steady --states 150 --chunks 128
+    python -m rise_learning.evaluate_world_model --run "$run" --bags "$work/held_out" --level steady --states 150 --chunks 128 \
+        --threads 1 --workers 1
 done
 python -m rise_learning.world_model_table --bags "$work/bags" --pretrain-bags "$work/many" --held-out "$work/held_out" \
     --preset tiny --steps 250 --pretrain-steps 250 --value-steps 800 --out "$work/table" --threads 1
