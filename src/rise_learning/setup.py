@@ -30,6 +30,7 @@ setup(
             "evaluate = rise_learning.evaluate:main",
             "footprint = rise_learning.footprint:main",
             "evaluator = rise_learning.nodes.evaluator:main",
+            "evaluate_chains = rise_learning.evaluate_chains:main",
             "evaluate_leading = rise_learning.evaluate_leading:main",
             "evaluate_one_step = rise_learning.evaluate_one_step:main",
             "evaluate_world_model = rise_learning.evaluate_world_model:main",
