@@ -31,28 +31,24 @@ case $world_model in
 simulator)
     # whole episodes; those that the policy masters alone need no leading (docs/decisions/0010)
     led=(--level steady --training.guided-chunks 12 --training.start-frames 6 --training.judged-frames 3 --training.rehearse
-        --training.candidates 12 --training.starts-per-rollout 500 --training.rollout-every 4000 --training.loop.steps 20000) ;;
+        --training.starts-per-rollout 500 --training.rollout-every 4000 --training.loop.steps 20000) ;;
 learned)
     [ -e "$work/bags/explored_$seed/metadata.yaml" ] ||
         python -m rise_learning.evaluate --run "$run/imitation" --level steady --episodes 600 --seed 6100000 \
             --deployment.time-shift 14 --deployment.tool-shift 0.02 --record "$work/bags/explored_$seed" --out "$run/explored.json"
-    # dynamics first: the value model is shown their frames (0018), by chains as long as imagined episodes (0019)
-    learn=(--preset small --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed" --training.imagined-links 5)
-    python -m rise_learning.train_dynamics "${learn[@]}" --base none --map-objects --training.model.maps-per-group 1 \
-        --training.loop.steps 600
-    python -m rise_learning.train_value "${learn[@]}" --training.imagined-share 0.5 --training.imagined-chunks 768 \
-        --training.loop.steps 2200
-    # to the lift of both bricks: what ends well by then mostly is a success, and V tells it (0019)
-    led=(--training.guided-chunks 5 --training.start-frames 6 --training.judged-frames 3 --training.rehearse
-        --training.minimum-rise 0.3 --training.candidates 7 --training.starts-per-rollout 256
-        --training.rollout-every 3000 --training.loop.steps 9000) ;;
+    python -m rise_learning.train_value --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed"
+    python -m rise_learning.train_dynamics --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed" \
+        --map-objects --training.value-weight 2 --training.loop.steps 5500
+    # short imagined episodes: from recorded frames well before the fingers close (0013), and what goes well counts
+    led=(--training.guided-chunks 3 --training.start-frames 8 --training.judged-frames 12 --training.minimum-rise 0.05
+        --training.starts-per-rollout 400 --training.rollout-every 2500 --training.loop.steps 12500) ;;
 *)
     echo "the world model is simulator or learned, not $world_model" >&2
     exit 2 ;;
 esac
 [ -e "$improved/value" ] || ln -s ../value "$improved/value"
 python -m rise_learning.self_improve --preset small --bags "${bags[@]}" --init "$run/policy" --out "$improved" --seed "$seed" \
-    --world-model "$world_model" "${led[@]}" "${explored[@]}" --training.offline-share 0.2 \
+    --world-model "$world_model" "${led[@]}" "${explored[@]}" --training.candidates 12 --training.offline-share 0.2 \
     --training.buffer-size 65536 --training.loop.learning-rate 1e-3 --training.loop.checkpoint-every 2000
 for policy in "$run/imitation" "$run/policy" "$improved/self_improved"; do
     for noise in 1 0; do

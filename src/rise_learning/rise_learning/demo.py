@@ -40,7 +40,7 @@ first grasp."""
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """Every amount of the demo, made for two CPU cores and 25 minutes.
+    """Every amount of the demo, made for two CPU cores and half an hour.
 
     Seeds are apart: no episode that is evaluated shares its scene with one that was trained on.
     """
