@@ -16,11 +16,10 @@ import numpy as np
 import tyro
 
 from rise_learning import cli
-from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError
 from rise_learning.evaluation.followed_chains import chain_lines, chain_report, follow
 from rise_learning.rl.learned_world_model import LearnedWorldModel
-from rise_learning.training.learned_from import require_unread
+from rise_learning.training.learned_from import load_unread
 from rise_learning.training.run_directory import to_plain, write_json
 from rise_learning.training.world_model_io import trained_contract
 
@@ -59,9 +58,8 @@ def evaluate(args: Args) -> list[dict]:
     contract = trained_contract(args.run / "dynamics")
     model = LearnedWorldModel(args.run, contract)
     config = model.model.dynamics.config
-    episodes = load_bags(list(args.bags), (config.height, config.width))
-    require_unread([args.run / name for name in ("value", "dynamics")], episodes)
-    contract.require_same(episodes.contract, ours=str(args.run), theirs=str(args.bags[0]))
+    size = config.height, config.width
+    episodes = load_unread(args.bags, size, args.run, ("value", "dynamics"), contract)
     rng = np.random.default_rng(args.seed)
     length = episodes.last_frame - episodes.first_frame
     starts = episodes.first_frame + rng.integers(0, np.minimum(args.start_frames, np.maximum(length, 1)))

@@ -22,6 +22,7 @@ from rise_learning.evaluation.followed_chains import chain_lines, chain_report, 
 from rise_learning.model_choices import PatchModel
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.train_dynamics import new_dynamics
+from rise_learning.training import learned_from
 from rise_learning.training.learned_from import LearnedFrom
 
 CONTRACT = small_contract()
@@ -109,7 +110,7 @@ def run_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: EpisodeSet) ->
     world.model = SimpleNamespace(dynamics=SimpleNamespace(config=config))  # type: ignore[attr-defined]
     monkeypatch.setattr(evaluate_chains, "trained_contract", lambda _: CONTRACT)
     monkeypatch.setattr(evaluate_chains, "LearnedWorldModel", lambda *_: world)
-    monkeypatch.setattr(evaluate_chains, "load_bags", lambda *_: EPISODES)
+    monkeypatch.setattr(learned_from, "load_bags", lambda *_: EPISODES)
     return Args(tmp_path, (tmp_path / "bags",), links=2, out=tmp_path / "chains.json")
 
 

@@ -7,7 +7,7 @@ chain (docs/decisions/0019).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
-from rise_learning.evaluation.statistics import auc, auc_interval
+from rise_learning.evaluation.statistics import auc, auc_interval, correlation
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_learning.training.chain import LINK_FRAMES, Chain
 
@@ -88,32 +88,27 @@ def _at_the_end(found: Imagined) -> np.ndarray:
 
 def chain_report(found: Sequence[Followed], frames_per_chunk: int) -> list[dict[str, Any]]:
     """A row a link: PSNR of its frames; median V at the end of its chunk, by outcome, and the AUC of the outcomes."""
-    rows = []
+    rows, unknown = [], float("nan")
     for after in found:
+        both = correlation(after.imagined, after.recorded)
         row: dict[str, Any] = {
             "links": after.links,
             "frames": LINK_FRAMES * after.links + frames_per_chunk,
             "episodes": len(after.succeeded),
             "successes": int(after.succeeded.sum()),
             "psnr": float(10 * np.log10(255.0**2 / max(after.squared_error.mean(), 1e-9))),
-            "correlation": _correlation(after.imagined, after.recorded),
+            "correlation": unknown if both is None else both,
         }
         for name, values in (("imagined", after.imagined), ("recorded", after.recorded)):
             won, lost = values[after.succeeded], values[~after.succeeded]
-            row |= {f"success_{name}": _or_nan(np.median, won), f"failure_{name}": _or_nan(np.median, lost)}
-            both = len(won) and len(lost)
-            row[f"auc_{name}"] = auc(won, lost)
-            row[f"interval95_{name}"] = auc_interval(won, lost) if both else [float("nan")] * 2
+            row |= {
+                f"success_{name}": float(np.median(won)) if len(won) else unknown,
+                f"failure_{name}": float(np.median(lost)) if len(lost) else unknown,
+                f"auc_{name}": auc(won, lost),
+                f"interval95_{name}": auc_interval(won, lost) if len(won) and len(lost) else [unknown, unknown],
+            }
         rows.append(row)
     return rows
-
-
-def _or_nan(statistic: Callable[[np.ndarray], Any], values: np.ndarray) -> float:
-    return float(statistic(values)) if len(values) else float("nan")
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float:
-    return float(np.corrcoef(first, second)[0, 1]) if first.std() > 0 and second.std() > 0 else float("nan")
 
 
 def chain_lines(rows: Sequence[dict[str, Any]]) -> list[str]:

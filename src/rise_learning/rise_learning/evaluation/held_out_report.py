@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rise_learning.data.loading import load_bags
 from rise_learning.evaluation.held_out import (
     HeldOutChunks,
     advantage_figures,
@@ -18,7 +17,7 @@ from rise_learning.evaluation.held_out import (
 from rise_learning.evaluation.imagination_figures import outcomes_figure
 from rise_learning.offline_report import training_configs
 from rise_learning.rl.learned_world_model import LearnedWorldModel
-from rise_learning.training.learned_from import require_unread
+from rise_learning.training.learned_from import load_unread
 from rise_learning.training.world_model_io import load_dynamics, load_inputs, trained_contract
 from rise_worldmodel.video_scores import PublishedMetrics
 
@@ -49,9 +48,7 @@ def held_out_report(
     dynamics = load_dynamics(run / "dynamics", contract).eval() if model is None else model.model.dynamics
     inputs = load_inputs(run / "dynamics", contract, dynamics.config) if model is None else model.inputs
     size = dynamics.config.height, dynamics.config.width
-    episodes = load_bags(list(bags), size)
-    require_unread([run / name for name in configs], episodes)
-    contract.require_same(episodes.contract, ours=str(run), theirs=str(bags[0]))
+    episodes = load_unread(bags, size, run, configs, contract)
     drawn = HeldOutChunks.draw(episodes, chunks, seed)
     directory = run / "world_model"
     directory.mkdir(parents=True, exist_ok=True)

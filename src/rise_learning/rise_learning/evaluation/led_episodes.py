@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
-from rise_learning.evaluation.statistics import mean_and_error
+from rise_learning.evaluation.statistics import correlation, mean_and_error
 from rise_learning.policy.interface import Policy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Starts, WorldModel
@@ -103,13 +103,12 @@ def gains(led: Ends, alone: Ends, episode_of: np.ndarray) -> list[Gain]:
 def _gain(judge: str, imagined: np.ndarray, true: np.ndarray, episode_of: np.ndarray) -> Gain:
     liked = np.argsort(-imagined, kind="stable")[: max(2, round(BEST_SHARE * len(true)))]
     best = true[liked]
-    varies = imagined.std() > 0 and true.std() > 0
     return Gain(
         judge,
         len(true),
         mean_and_error(imagined, episode_of),
         mean_and_error(true, episode_of),
-        float(np.corrcoef(imagined, true)[0, 1]) if varies else 0.0,
+        correlation(imagined, true) or 0.0,
         mean_and_error(best, episode_of[liked]),
         int((best > EVEN).sum()),
         int((best < -EVEN).sum()),

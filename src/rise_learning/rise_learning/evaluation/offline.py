@@ -11,7 +11,7 @@ import torch
 from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.evaluation.ranking import RESAMPLES
-from rise_learning.evaluation.statistics import auc, auc_interval
+from rise_learning.evaluation.statistics import auc, auc_interval, correlation
 from rise_learning.policy.checkpoint import TrainedPolicy
 from rise_learning.policy.flow_policy import PolicyInput
 from rise_learning.train_dynamics import clip, told_of
@@ -136,7 +136,6 @@ def value_figures(model: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str,
     for number, episode in enumerate(episodes.episodes):
         g = np.arange(episodes.first_frame[number], episodes.last_frame[number] + 1)
         own = values[g].astype(np.float64)
-        varies = len(own) > 1 and own.std() > 0
         rows.append(
             {
                 "episode_id": episode.episode_id,
@@ -145,7 +144,7 @@ def value_figures(model: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str,
                 "first": float(own[0]),
                 "last": float(own[-1]),
                 "mean": float(own.mean()),
-                "progress_correlation": float(np.corrcoef(own, episodes.progress(g))[0, 1]) if varies else None,
+                "progress_correlation": correlation(own, episodes.progress(g)),
             }
         )
     figures: dict[str, Any] = {

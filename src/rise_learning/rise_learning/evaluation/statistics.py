@@ -46,6 +46,12 @@ def paired_wins(better: np.ndarray, worse: np.ndarray) -> float:
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
+def correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Pearson's, of (N,) and (N,); None where one of them does not vary."""
+    varies = len(first) > 1 and first.std() > 0 and second.std() > 0
+    return float(np.corrcoef(first, second)[0, 1]) if varies else None
+
+
 def mean_and_error(values: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
     """Mean of (N,) and its standard error, robust to members of one of the groups (N,) being alike.
 

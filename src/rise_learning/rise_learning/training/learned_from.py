@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rise_learning.data.episode_set import EpisodeSet
+from rise_learning.data.loading import load_bags
 from rise_learning.errors import CheckpointError, DataError
 from rise_learning.training.run_directory import write_json
+from rise_robot.core.contract import Contract
 
 logger = logging.getLogger(__name__)
 FILE = "learned_from.json"
@@ -89,6 +91,21 @@ def require_unread(directories: Iterable[Path], held_out: EpisodeSet) -> None:
                 f"episodes) were used to train {directory}; give episodes that no training has read"
             )
         _warn_of_unknown(directory, found)
+
+
+def load_unread(
+    bags: Sequence[Path], size: tuple[int, int], run: Path, trainings: Iterable[str], contract: Contract
+) -> EpisodeSet:
+    """Episodes of `bags` for models of `run` that have not read them; frames of `size` (height, width).
+
+    Raises:
+        DataError: one of the named `trainings` has.
+        ContractMismatchError: they are of another robot than `contract`.
+    """
+    episodes = load_bags(list(bags), size)
+    require_unread([run / name for name in trainings], episodes)
+    contract.require_same(episodes.contract, ours=str(run), theirs=str(bags[0]))
+    return episodes
 
 
 def warn_of_known_scenes(directory: Path, task: str, seeds: Iterable[int]) -> None:
