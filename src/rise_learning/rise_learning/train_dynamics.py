@@ -76,6 +76,9 @@ class Args:
     """Condition on drawn control maps where the cell of the contract is known (the simulated one)."""
     map_objects: bool = False
     """Control maps also show the objects of the last frame, where the belt brings them."""
+    object_size: tuple[float, float, float] | None = None
+    """m along the belt, across it and high, where all objects are boxes of one size: drawn as such, instead of as what
+    the last frame shows of them."""
     seed: int = 0
     threads: int = 2
     training: DynamicsTraining = dataclasses.field(default_factory=DynamicsTraining)
@@ -248,8 +251,10 @@ def train(args: Args) -> None:
     chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     model, inputs, from_base = starting_point(args, training, size)
     inputs = inputs.of_robot(training)
+    if args.object_size is not None and not args.map_objects:
+        raise ConfigError("--object-size says how objects are drawn into control maps; it needs --map-objects")
     if args.map_objects:
-        inputs = inputs.showing_objects(training, args.seed)
+        inputs = inputs.showing_objects(training, args.seed, args.object_size)
         logger.info("the belt runs at %.3f m/s", inputs.belt_speed)
     run = RunDirectory(args.out / "dynamics")
     if (from_base is None or args.begin_with is not None) and not has_checkpoint(run.checkpoints):

@@ -119,6 +119,11 @@ def test_task_centric_batches_hold_few_tasks_of_many(tmp_path: Path) -> None:
     assert max(tasks("--no-task-centric")) == 3
 
 
+def test_objects_have_a_size_only_where_maps_show_them(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="it needs --map-objects"):
+        train_dynamics.train(parsed(train_dynamics, tmp_path, "--object-size", "0.05", "0.04", "0.04"))
+
+
 def test_without_pretraining_no_base_is_taken(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--no-pretrain and --base runs/x contradict"):
         train_dynamics.train(parsed(train_dynamics, tmp_path, "--no-pretrain", "--base", "runs/x"))

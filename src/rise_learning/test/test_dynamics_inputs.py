@@ -18,6 +18,7 @@ from rise_learning.errors import ConfigError
 from rise_learning.training.world_model_io import load_inputs, save_trained
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.core.tracking import NEVER, JointTracking
+from rise_robot.sim.control_maps import ControlMapRenderer
 from rise_worldmodel.config import tiny_dynamics
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.errors import ShapeError
@@ -111,6 +112,28 @@ def test_maps_with_objects_need_the_last_frame_and_travel_with_the_checkpoint(
     later = showing(state, chunks, None, recorded.later(60)).maps
     assert later is not None and not torch.equal(later[:, :1], maps[:, :1]), "the belt has gone on for two seconds"
     assert inputs.belt_speed is None and load_inputs(tmp_path, TINY, CONFIG).belt_speed == 0.1
+
+
+def test_objects_of_known_size_are_drawn_as_boxes_and_keep_their_size(inputs: DynamicsInputs, tmp_path: Path) -> None:
+    pictures = dataclasses.replace(inputs, belt_speed=0.1)
+    boxes = dataclasses.replace(pictures, object_size=(0.052, 0.04, 0.04))
+    state, chunks = poses(1)
+    empty = inputs(state, chunks).maps
+    assert empty is not None
+    seen = empty[:, 0].clone()
+    belt = next(ControlMapRenderer(TINY, (CONFIG.height, CONFIG.width)).shots(state.numpy()))[0].belt
+    row, column = (int(np.median(numbers)) for numbers in np.nonzero(belt[:, : CONFIG.width // 2]))
+    seen[0, 0, row : row + 4, column - 1 : column + 2] = torch.tensor([250, 0, 0], dtype=torch.uint8)
+    save_trained(tmp_path, MultiViewDynamics(CONFIG), TINY, **boxes.texts())
+    loaded = load_inputs(tmp_path, TINY, CONFIG)
+    assert loaded.object_size == boxes.object_size
+    drawn, carried = (one(state, chunks, None, LastRecorded.now(seen, state)).maps for one in (loaded, pictures))
+    assert drawn is not None and carried is not None and not torch.equal(drawn, carried)
+
+
+def test_objects_have_a_size(inputs: DynamicsInputs) -> None:
+    with pytest.raises(ConfigError, match="each above 0"):
+        inputs.showing_objects(make_set(TINY), 0, (0.05, 0.0, 0.04))
 
 
 def test_peers_without_maps_cannot_show_objects(inputs: DynamicsInputs) -> None:

@@ -25,7 +25,7 @@ from rise_worldmodel.text import instruction_numbers
 from rise_worldmodel.told import Told
 
 NORMALIZER_KEY, TRACKING_KEY, STOPPED_KEY, BELT_KEY = "normalizer", "tracking", "stopped_from", "belt_speed"
-SEEN_KEY = "seen_joints"
+SEEN_KEY, SIZE_KEY = "seen_joints", "object_size"
 """In the metadata of a dynamics checkpoint."""
 BELT_PAIRS, BELT_FRAMES = 64, 6
 """Pairs of recorded pictures, so many frames apart, that tell how fast the belt runs."""
@@ -40,6 +40,7 @@ class DynamicsInputs:
     Attributes:
         tracking: how joints follow commands, in the maps and in what a policy is shown next.
         belt_speed: m/s by which a belt carries the objects that maps show; None where maps show the robot alone.
+        object_size: m, of those objects, along the world's axes, where all are of one known size.
         seen_joints: those that imagined frames tell better than commands do.
     """
 
@@ -48,6 +49,7 @@ class DynamicsInputs:
     normalizer: Normalizer
     tracking: JointTracking
     belt_speed: float | None = None
+    object_size: tuple[float, float, float] | None = None
     seen_joints: SeenJoints = field(default_factory=SeenJoints.none)
 
     @classmethod
@@ -61,15 +63,22 @@ class DynamicsInputs:
         tracking = JointTracking.fit([(episode.state, episode.action) for episode in episodes.episodes])
         return replace(self, tracking=tracking, seen_joints=SeenJoints.fit(episodes, tracking))
 
-    def showing_objects(self, episodes: EpisodeSet, seed: int) -> DynamicsInputs:
+    def showing_objects(
+        self, episodes: EpisodeSet, seed: int, size: tuple[float, float, float] | None = None
+    ) -> DynamicsInputs:
         """The same with maps that also show objects, for the speed of the belt in recorded episodes.
 
+        Args:
+            size: see `object_size`.
+
         Raises:
-            ConfigError: these dynamics see no maps.
+            ConfigError: these dynamics see no maps, or objects have no size.
             DataError: no episode is long enough.
         """
         if not self.config.control_maps:
             raise ConfigError("maps can show objects only where there are control maps")
+        if size is not None and min(size) <= 0:
+            raise ConfigError(f"objects are as large as (along, across, high) in m, each above 0; got {size}")
         g = np.flatnonzero(episodes.frames_left(np.arange(len(episodes))) >= BELT_FRAMES)
         if not len(g):
             raise DataError(f"no episode is longer than {BELT_FRAMES} frames, over which the belt is watched")
@@ -77,7 +86,8 @@ class DynamicsInputs:
         pair = np.stack([g, episodes.future_index(g, BELT_FRAMES)[:, -1]], 1)
         seconds = BELT_FRAMES * self.contract.actions_per_frame * self.contract.control_period_s
         joints, pictures = episodes.state[episodes.step_of[pair]], episodes.frames[pair]
-        return replace(self, belt_speed=fitted_belt_speed(self._renderer, joints, pictures, seconds))
+        speed = fitted_belt_speed(self._renderer, joints, pictures, seconds)
+        return replace(self, belt_speed=speed, object_size=size)
 
     def __call__(
         self,
@@ -130,7 +140,8 @@ class DynamicsInputs:
                 raise ConfigError("the maps of these dynamics show objects: they need the frame that was last recorded")
             when = (seen.steps_ago.numpy()[:, None] + steps) * self.contract.control_period_s
             each = zip(shown, seen.pictures.numpy(), seen.state.numpy(), when, strict=True)
-            return np.stack([self._renderer.with_objects(*one, self.belt_speed) for one in each])
+            size = None if self.object_size is None else np.array(self.object_size)
+            return np.stack([self._renderer.with_objects(*one, self.belt_speed, size) for one in each])
         maps = self._renderer.render(shown.reshape(-1, shown.shape[-1]))
         return maps.reshape(*shown.shape[:2], *maps.shape[1:])
 
@@ -149,6 +160,8 @@ class DynamicsInputs:
         }
         if self.belt_speed is not None:
             texts[BELT_KEY] = json.dumps(self.belt_speed)
+        if self.object_size is not None:
+            texts[SIZE_KEY] = json.dumps(self.object_size)
         return texts
 
     @classmethod
@@ -160,4 +173,5 @@ class DynamicsInputs:
         gain = json.loads(texts[TRACKING_KEY]) if TRACKING_KEY in texts else (1.0,) * contract.action_dim
         tracking = JointTracking(tuple(gain), tuple(json.loads(texts.get(STOPPED_KEY, "[]"))))
         seen = SeenJoints.from_json(texts[SEEN_KEY]) if SEEN_KEY in texts else SeenJoints.none()
-        return cls(contract, config, normalizer, tracking, json.loads(texts.get(BELT_KEY, "null")), seen)
+        speed, size = (json.loads(texts.get(key, "null")) for key in (BELT_KEY, SIZE_KEY))
+        return cls(contract, config, normalizer, tracking, speed, size and tuple(size), seen)

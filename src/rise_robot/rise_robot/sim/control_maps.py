@@ -14,6 +14,7 @@ from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
 from rise_robot.core.images import resize_frame
 from rise_robot.sim.last_seen import Shot, Sighting
+from rise_robot.sim.lying_boxes import draw_boxes, found_boxes
 from rise_robot.sim.robot import SimulatedRobot
 
 BELT_AXIS = np.array([-1.0, 0.0, 0.0])
@@ -53,7 +54,13 @@ class ControlMapRenderer:
         return maps
 
     def with_objects(
-        self, joints: np.ndarray, seen: np.ndarray, seen_at: np.ndarray, when: np.ndarray, belt_speed: float
+        self,
+        joints: np.ndarray,
+        seen: np.ndarray,
+        seen_at: np.ndarray,
+        when: np.ndarray,
+        belt_speed: float,
+        size: np.ndarray | None = None,
     ) -> np.ndarray:
         """Maps of (N, A) joint positions with the objects of a picture, where the belt will have brought them.
 
@@ -63,18 +70,24 @@ class ControlMapRenderer:
             seen_at: (A,) joint positions at which it was taken.
             when: (N,) s since then.
             belt_speed: m/s, along `BELT_AXIS`.
+            size: (3,) m, of the objects, along the world's axes, where it is known.
 
         Returns:
-            (N, V, h, w, 3) uint8 RGB, in the light of `seen`. A camera shows objects that the first camera
-            has seen, and over them those that it has seen itself.
+            (N, V, h, w, 3) uint8 RGB, in the light of `seen`. Objects of known size are boxes (`lying_boxes`); of
+            others a camera shows the pictures that the first camera has seen, and over them those that it has seen
+            itself.
         """
         maps = np.empty((len(joints), *seen.shape), np.uint8)
         drawn = self.shots(np.concatenate([seen_at[None], joints]))
         sightings = [Sighting(*each) for each in zip(next(drawn), seen, strict=True)]
+        boxes = None if size is None else found_boxes(sightings, size, self.belt_height)
         for number, shots in enumerate(drawn):
             travelled = when[number] * belt_speed * BELT_AXIS
             for view, (target, sighting) in enumerate(zip(shots, sightings, strict=True)):
                 maps[number, view] = np.clip(target.image * sighting.gain, 0, 255)
+                if boxes is not None:
+                    draw_boxes(maps[number, view], target, boxes, travelled)
+                    continue
                 for one in dict.fromkeys((0, view)):
                     sightings[one].paint(maps[number, view], target, self.belt_height, travelled)
         return maps

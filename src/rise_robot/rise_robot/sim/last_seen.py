@@ -95,13 +95,18 @@ class Sighting:
         return float(np.median(self.picture.sum(-1) / np.maximum(drawn, 1.0)))
 
     @cached_property
+    def difference(self) -> np.ndarray:
+        """(h, w) of intensities between the picture and the empty cell in its light, the largest of the three."""
+        difference: np.ndarray = np.abs(self.picture - self.gain * self.empty.image).max(-1)
+        return difference
+
+    @cached_property
     def objects(self) -> np.ndarray:
         """(h, w) float32, 1 where something lies on a belt.
 
         Elsewhere thin edges of the cell, blended in a picture that was scaled down, would pass for objects.
         """
-        differs = np.abs(self.picture - self.gain * self.empty.image).max(-1) > OBJECT
-        return (differs & self.empty.belt).astype(np.float32)
+        return ((self.difference > OBJECT) & self.empty.belt).astype(np.float32)
 
     def paint(self, image: np.ndarray, target: Shot, height: float, travelled: np.ndarray) -> None:
         """Put the objects into `image` (h, w, 3) uint8 of `target`, as far as they still lie on a belt there.
