@@ -68,13 +68,14 @@ class MakeChooser:
     choose_by: str
     run: Path
     judged_frames: int
+    tolerance: float
 
     def __call__(self) -> Chooser:
         """Raises CheckpointError where `run` holds no world model."""
         if self.choose_by == "simulator":
-            return SimulatedChoice(self.judged_frames)
+            return SimulatedChoice(self.judged_frames, self.tolerance)
         world_model = LearnedWorldModel(self.run, trained_contract(self.run / "dynamics"))
-        return ImaginedChoice(world_model, self.judged_frames)
+        return ImaginedChoice(world_model, self.judged_frames, self.tolerance)
 
 
 def evaluate(args: Args) -> None:
@@ -87,20 +88,21 @@ def evaluate(args: Args) -> None:
         warn_of_known_scenes(directory, args.task, seeds)
     if args.intervene and args.record is None:
         raise ConfigError("--intervene collects corrections; say with --record where they go")
-    choosing = args.deployment.candidates > 1
+    deployed = args.deployment
+    chooser = MakeChooser(args.choose_by, args.run, deployed.judged_frames, deployed.tolerance)
     results = evaluate_policy(
         directory,
-        args.deployment,
+        deployed,
         task,
         seeds,
         workers=args.workers,
         record=args.record,
         intervene=args.intervene,
-        chooser=MakeChooser(args.choose_by, args.run, args.deployment.judged_frames) if choosing else None,
+        chooser=chooser if deployed.candidates > 1 else None,
     )
     summary = {"policy": str(directory), "task": args.task, "config": task.config, **summarize(results)}
     out = args.out or (directory / "evaluation.json" if not args.intervene else args.record.with_suffix(".json"))
-    write_json(out, {**summary, "deployment": args.deployment, "results": results})
+    write_json(out, {**summary, "deployment": deployed, "results": results})
     if args.json:
         print(json.dumps(to_plain(summary)))
         return

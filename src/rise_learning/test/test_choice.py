@@ -115,3 +115,18 @@ def test_the_choice_can_look_at_the_end_of_a_chunk_only(robot: SimulatedRobot) -
 
     starts, chunks = Starts(torch.zeros(1, 4, 3, 2, 2, 3), torch.zeros(1, 14), [""]), np.zeros((3, 50, 14))
     assert [ImaginedChoice(Ends(), n)(starts, chunks, robot, np.random.default_rng(0)) for n in (0, 1)] == [0, 1]
+
+
+def test_the_own_chunk_is_played_unless_another_is_clearly_better(robot: SimulatedRobot) -> None:
+    """The best of many is also the one that imagination errs most in favour of."""
+
+    class Rises(Writes):
+        def imagine(self, starts, chunks, seed):
+            return Imagined(starts.context, np.array([[0.5], [0.6], [0.9]], np.float32))
+
+    starts, chunks = Starts(torch.zeros(1, 4, 3, 2, 2, 3), torch.zeros(1, 14), [""]), np.zeros((3, 50, 14))
+    chosen = [
+        ImaginedChoice(Rises(), 0, tolerance)(starts, chunks, robot, np.random.default_rng(0))
+        for tolerance in (0.0, 0.35, 0.45)
+    ]
+    assert chosen == [2, 1, 0], "the best, the most typical of what is about as good, the policy's own"

@@ -42,6 +42,8 @@ class DeploymentConfig:
     """Chunks sampled by one inference; above 1 somebody has to choose (beyond the paper)."""
     judged_frames: int = 0
     """Last frames of a candidate whose values choose; 0 takes all, as Eq. 2, and prefers haste."""
+    tolerance: float = 0.0
+    """What the first candidate, the policy's own, may be judged below the best one and is still played."""
     time_shift: float = 0.0
     """Control steps by which chunks come early or late at most: all candidates but the first, or, where nobody chooses,
     what is played, so that bags hold what happens beside what the policy would do."""
