@@ -109,6 +109,7 @@ def test_the_simulator_chooses_what_gets_further_and_stays_where_it_is(robot: Si
 def test_the_choice_can_look_at_the_end_of_a_chunk_only(robot: SimulatedRobot) -> None:
     class Ends(Writes):
         def imagine(self, starts, chunks, seed):
+            assert chunks.dtype == torch.float32, "as models take them"
             rises = np.zeros((len(chunks), 5), np.float32)
             rises[0, :4], rises[1, 4] = 1.0, 1.0  # the first is ahead all the way, the second at the end
             return Imagined(starts.context, rises)

@@ -24,7 +24,8 @@ class ImaginedChoice:
     def __call__(self, starts: Starts, chunks: np.ndarray, robot: SimulatedRobot, rng: np.random.Generator) -> int:
         """Number of the chosen one of (N, K, A) chunks from one observed state."""
         seed = int(rng.integers(2**31))
-        found = self.world_model.imagine(starts.repeat(len(chunks)), torch.from_numpy(chunks), seed)
+        commands = torch.from_numpy(chunks.astype(np.float32))  # blended into the plan they are of double precision
+        found = self.world_model.imagine(starts.repeat(len(chunks)), commands, seed)
         return int(needed_correction(found.judged(self.judged_frames)[None], chunks[None], self.tolerance)[0])
 
 
