@@ -17,7 +17,7 @@ import tyro
 from rise_learning import cli
 from rise_learning.data.loading import load_bags
 from rise_learning.errors import ConfigError
-from rise_learning.evaluation.led_episodes import Gain, gains, led_and_alone
+from rise_learning.evaluation.led_episodes import Gain, gains, learned_from, led_and_alone
 from rise_learning.evaluation.spread_states import spread_states
 from rise_learning.policy.checkpoint import load_warmed_up
 from rise_learning.presets import get_preset
@@ -49,6 +49,8 @@ class Args:
     guidance: Guidance = field(default_factory=lambda: Guidance(chunks=3, judged_frames=12))
     judgements: int = 3
     """Times that the commands of both are imagined anew."""
+    onward_chunks: int = 8
+    """Chunks that the policy plays on for in the simulator, behind the commands, to see whether the task gets done."""
     time_shift: float = 14.0
     """Control steps by which chunks come early or late at most, as in self_improve."""
     tool_shift: float = 0.02
@@ -68,9 +70,10 @@ class Args:
 
 def compare(args: Args) -> None:
     """Play the episodes, print and store the result."""
-    if args.states < FEWEST_STATES or args.judgements < 1:
+    if args.states < FEWEST_STATES or min(args.judgements, args.onward_chunks) < 1:
         raise ConfigError(
-            f"needs {FEWEST_STATES} states and 1 judgement at least; got {args.states} and {args.judgements}"
+            f"needs {FEWEST_STATES} states, 1 judgement and 1 onward chunk at least; got {args.states}, "
+            f"{args.judgements} and {args.onward_chunks}"
         )
     cli.use_threads(args.threads)
     episodes = load_bags(list(args.bags), get_preset(args.preset).image_size)
@@ -87,10 +90,12 @@ def compare(args: Args) -> None:
         top_bin=bins.top,
         flow_steps=args.flow_steps,
         judgements=args.judgements,
+        onward_chunks=args.onward_chunks,
         seed=args.seed,
     )
     found = gains(led, alone, episode_of)
-    result = {"args": args, "gains": found, "ends": {"led": led, "alone": alone}}
+    kept = learned_from(led, alone)
+    result = {"args": args, "gains": found, "learned_from": kept, "ends": {"led": led, "alone": alone}}
     if args.out:
         write_json(args.out, result)
     if args.json:
@@ -98,6 +103,10 @@ def compare(args: Args) -> None:
         return
     for gain in found:
         print(sentence(gain))
+    print(
+        "done when played on: {done_led:.0%} led, {done_alone:.0%} alone; of the {kept} of {episodes} that end well in "
+        "imagination {kept_done_led:.0%}, of the same scenes alone {kept_done_alone:.0%}".format(**kept)
+    )
 
 
 def sentence(gain: Gain) -> str:

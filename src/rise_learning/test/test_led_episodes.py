@@ -6,18 +6,19 @@ import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from line_world import Line, holding
+from line_world import CHUNK, Line, holding
 from synthetic import SIZE, make_set, untrained_policy
 from torch import Tensor
 
 from rise_learning import evaluate_leading
 from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.evaluate_leading import Args, compare
-from rise_learning.evaluation.led_episodes import Ends, gains, led_and_alone
+from rise_learning.evaluation.led_episodes import Ends, gains, learned_from, led_and_alone
 from rise_learning.policy.checkpoint import save_policy
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.imagination import AS_PROPOSED, Imagined, Starts, Travelled
@@ -54,13 +55,21 @@ class Policy:
         return self
 
 
+class Climbing(Policy):
+    """Goes up by a fifth in the course of a chunk."""
+
+    @staticmethod
+    def sample(inputs: Any, noise: Tensor, steps: int, guidance: float) -> Tensor:
+        return holding(inputs, noise, steps, guidance) + torch.linspace(0.02, 0.2, CHUNK)[:, None]
+
+
 def test_what_was_picked_among_equals_seems_better_until_it_is_imagined_anew() -> None:
     """All candidates are the same chunk, so leading gains nothing; who picks the best imagined one thinks it does."""
     state = torch.linspace(0.0, 0.5, STATES)[:, None]
     starts = Starts(torch.zeros(STATES, 4, 1, 1, 1, 1, dtype=torch.uint8), state, ["go"] * STATES)
     led, alone = led_and_alone(
         Policy(), Blurred(), Still(), starts, Guidance(2, 4, 12, 1, tolerance=0.0),  # type: ignore[arg-type]
-        explore=AS_PROPOSED, top_bin=10, flow_steps=1, judgements=2, seed=0,
+        explore=AS_PROPOSED, top_bin=10, flow_steps=1, judgements=2, onward_chunks=1, seed=0,
     )  # fmt: skip
     assert led.true == pytest.approx(state[:, 0].numpy()) and alone.true == pytest.approx(led.true)
     chosen, anew = gains(led, alone, np.arange(STATES))
@@ -71,8 +80,8 @@ def test_what_was_picked_among_equals_seems_better_until_it_is_imagined_anew() -
 
 def test_the_best_quarter_is_that_of_the_judge_and_its_gain_is_the_true_one() -> None:
     nothing, true = np.zeros(8), np.array([0.4, -0.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.6])
-    led = Ends(chosen=np.array([9.0, 8.0, 1, 1, 1, 1, 1, 0]), anew=true + 1, true=true)
-    chosen, anew = gains(led, Ends(nothing, nothing, nothing), np.arange(8))
+    led = Ends(np.array([9.0, 8.0, 1, 1, 1, 1, 1, 0]), true + 1, true, nothing, nothing)
+    chosen, anew = gains(led, Ends(nothing, nothing, nothing, nothing, nothing), np.arange(8))
     assert (chosen.best[0], chosen.better, chosen.worse) == (pytest.approx(0.1), 1, 1)
     assert (anew.best[0], anew.better, anew.worse) == (pytest.approx(0.5), 2, 0)
     assert anew.correlation == pytest.approx(1.0) and chosen.correlation < 0.5
@@ -89,9 +98,36 @@ def test_the_command_writes_what_was_played_and_what_it_means(
     by_hand = np.subtract(found["ends"]["led"]["anew"], found["ends"]["alone"]["anew"]).mean()
     assert [gain["judge"] for gain in found["gains"]] == ["as it was chosen", "imagined anew"]
     assert found["gains"][1]["imagined"][0] == pytest.approx(by_hand) and found["args"]["states"] == 8
-    assert capsys.readouterr().out.count("over 8 episodes") == 2
+    printed = capsys.readouterr().out
+    assert printed.count("over 8 episodes") == 2 and "done when played on" in printed
+    assert found["learned_from"]["episodes"] == 8
     compare(dataclasses.replace(args, json=True))
     assert json.loads(capsys.readouterr().out)["ends"] == found["ends"], "the same seed"
+
+
+def test_what_would_be_learned_from_is_held_against_the_same_scenes_alone() -> None:
+    nothing, done = np.zeros(4), np.array([True, True, False, False])
+    led = Ends(nothing, nothing, nothing, done, np.array([True, False, True, True]))
+    alone = Ends(nothing, nothing, nothing, np.array([False, True, True, False]), np.ones(4, bool))
+    assert learned_from(led, alone) == {
+        "episodes": 4, "done_led": 0.5, "done_alone": 0.5,
+        "kept": 3, "kept_done_led": pytest.approx(1 / 3), "kept_done_alone": pytest.approx(1 / 3),
+    }  # fmt: skip
+
+
+def test_the_policy_plays_on_behind_what_it_was_led_through() -> None:
+    """One that goes on by itself gets there; judged at the end of the commands, nothing is done yet."""
+    state = torch.full((16, 1), 0.5)
+    starts = Starts(torch.zeros(16, 4, 1, 1, 1, 1, dtype=torch.uint8), state, ["go"] * 16)
+    ends = [
+        led_and_alone(
+            Climbing(), Still(), Still(), starts, Guidance(1, 4, 3, 1),  # type: ignore[arg-type]
+            explore=AS_PROPOSED, top_bin=10, flow_steps=1, judgements=1, onward_chunks=chunks, seed=0,
+        )
+        for chunks in (1, 8)
+    ]  # fmt: skip
+    assert [bool(end.done.all()) for pair in ends for end in pair] == [False, False, True, True]
+    assert (ends[1][0].true < 0.99).all()
 
 
 def test_a_policy_without_bins_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,5 +147,5 @@ def saved_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bins: Advantag
 
 
 def test_too_few_states_are_refused() -> None:
-    with pytest.raises(ConfigError, match="8 states and 1 judgement at least; got 2 and 3"):
+    with pytest.raises(ConfigError, match="8 states, 1 judgement and 1 onward chunk at least; got 2, 3 and 8"):
         compare(Args((Path("bags"),), Path("policy"), Path("run"), states=2))

@@ -1,6 +1,8 @@
 """What leading an imagined episode gains truly: the same commands, imagined and played in the simulator.
 
-Whoever picks what was imagined best picks errors of the imagination, too (docs/decisions/0012).
+Whoever picks what was imagined best picks errors of the imagination, too (docs/decisions/0012). And what leads well may
+be late: progress at the end of the commands does not see what they will come to, so that the policy then plays on until
+the task is done or lost (docs/decisions/0020).
 """
 
 from __future__ import annotations
@@ -23,15 +25,27 @@ EVEN = 0.05
 """Progress by which two ways to play an episode must differ for one to be the better."""
 BEST_SHARE = 0.25
 """Of all episodes, those with the greatest gain of V: what a minimum_gain would keep."""
+DONE = 0.99
+"""Progress from which on a task is done."""
 
 
 @dataclass(frozen=True)
 class Ends:
-    """Of S episodes: V at the end as it was imagined while they were played, V imagined anew, and true progress."""
+    """Of S episodes.
+
+    Attributes:
+        chosen: V at the end as it was imagined while they were played. anew: V imagined anew.
+        true: progress at the end of the commands.
+        done: whether the task is done when the policy has played on from there; of those that it plays alone, when it
+            was alone in the simulator from the start, and saw what is there.
+        ended_well: those that self-improvement would learn from.
+    """
 
     chosen: np.ndarray
     anew: np.ndarray
     true: np.ndarray
+    done: np.ndarray
+    ended_well: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,7 @@ def led_and_alone(
     top_bin: int,
     flow_steps: int,
     judgements: int,
+    onward_chunks: int,
     seed: int,
 ) -> tuple[Ends, Ends]:
     """Episodes from every start, led by `world_model` and played by the policy alone.
@@ -73,7 +88,17 @@ def led_and_alone(
     Args:
         simulator: what tells the truth from recorded starts.
         judgements: times that both are imagined anew, in the same noise.
+        onward_chunks: that the policy plays on for in the simulator.
     """
+
+    def by_itself(from_here: Starts, chunks: int) -> np.ndarray:
+        """(B,) whether the task is done."""
+        played = imagined_episodes(
+            policy.eval(), simulator, from_here, replace(guidance, alone=True, chunks=chunks),
+            explore=explore, top_bin=top_bin, flow_steps=flow_steps, rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        return played.last_value >= DONE
+
     rng, found = np.random.default_rng(seed), list[Ends]()
     with tqdm(total=2 * len(starts.state), desc="imagined episodes", unit="episode", leave=False) as bar:
         for way in (guidance, replace(guidance, alone=True)):
@@ -87,7 +112,12 @@ def led_and_alone(
                 noises = [SEEDS_APART * (first + again) for again in range(judgements)]
                 anew = judged_again(world_model, part, played.commands, way, noises)
                 true = judged_again(simulator, part, played.commands, replace(way, judged_frames=1), [seed])
-                ends.append((played.last_value, anew, true))
+                if way.alone:
+                    done = by_itself(part, guidance.chunks + onward_chunks)
+                else:
+                    travelled = simulator.advance(part, played.commands, part.context[:, :0])
+                    done = by_itself(part.after(played.commands, travelled), onward_chunks)
+                ends.append((played.last_value, anew, true, done, played.ended_well))
                 bar.update(len(part.state))
             found.append(Ends(*map(np.concatenate, zip(*ends, strict=True))))
     return found[0], found[1]
@@ -113,3 +143,17 @@ def _gain(judge: str, imagined: np.ndarray, true: np.ndarray, episode_of: np.nda
         int((best > EVEN).sum()),
         int((best < -EVEN).sum()),
     )
+
+
+def learned_from(led: Ends, alone: Ends) -> dict[str, float | int]:
+    """Shares of episodes in which the task is done: all and those that would be learned from, led and alone."""
+    kept = led.ended_well
+    unknown = float("nan")
+    return {
+        "episodes": len(kept),
+        "done_led": float(led.done.mean()),
+        "done_alone": float(alone.done.mean()),
+        "kept": int(kept.sum()),
+        "kept_done_led": float(led.done[kept].mean()) if kept.any() else unknown,
+        "kept_done_alone": float(alone.done[kept].mean()) if kept.any() else unknown,
+    }
