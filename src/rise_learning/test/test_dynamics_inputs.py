@@ -109,7 +109,7 @@ def test_maps_with_objects_need_the_last_frame_and_travel_with_the_checkpoint(
     maps = load_inputs(tmp_path, TINY, CONFIG)(state, chunks, None, recorded).maps
     assert maps is not None and maps.shape == empty.maps.shape
     assert (maps[0, 0, 0, :, :, 0].int() - empty.maps[0, 0, 0, :, :, 0] > 100).any()
-    later = showing(state, chunks, None, recorded.later(60)).maps
+    later = showing(state, chunks, None, recorded.later(60, state[:, None].repeat(1, 30, 1))).maps
     assert later is not None and not torch.equal(later[:, :1], maps[:, :1]), "the belt has gone on for two seconds"
     assert inputs.belt_speed is None and load_inputs(tmp_path, TINY, CONFIG).belt_speed == 0.1
 

@@ -57,8 +57,8 @@ def test_a_wrist_sees_the_brick_where_its_last_picture_says(recorded: Recorded, 
     """While the wrist comes down on a moving brick; the pixels where the brick was before say nothing any more."""
     later = len(recorded.joints) - 1
     at = recorded.joints[[later - STEPS, later]]
-    when = np.array([0.0, STEPS / CONTRACT.control_rate_hz])
-    maps = renderer.with_objects(at, recorded.pictures[later - STEPS], at[0], when, SPEED)
+    seconds = STEPS / CONTRACT.control_rate_hz
+    maps = renderer.with_objects(at, np.arange(2), recorded.pictures[later - STEPS], seconds, SPEED)
     empty = renderer.render(at)
     view = max((1, 2), key=lambda v: brick(recorded.pictures[later, v], empty[1, v]).sum())
     there = brick(recorded.pictures[later, view], empty[1, view])
@@ -71,7 +71,7 @@ def test_a_wrist_sees_the_brick_where_its_last_picture_says(recorded: Recorded, 
 def test_maps_show_thin_lines_as_recorded_frames_do(recorded: Recorded, renderer: ControlMapRenderer) -> None:
     """Drawn at the size of the maps themselves, the lines on the belt are missing, and pass for objects elsewhere."""
     at, picture = recorded.joints[:1], recorded.pictures[0]
-    (drawn,) = renderer.with_objects(at, picture, at[0], np.zeros(1), SPEED)
+    (drawn,) = renderer.with_objects(at, np.zeros(1, int), picture, 1.0, SPEED)
     assert np.square(drawn.astype(float) - picture).mean() < 255.0**2 / 10**2.6, "26 dB; 21 at the size of the maps"
 
 
@@ -89,5 +89,5 @@ def test_without_objects_the_map_is_that_of_the_robot_in_another_light(renderer:
     at = np.zeros((2, CONTRACT.action_dim))
     empty = renderer.render(at)
     dim = (0.8 * empty[0]).astype(np.uint8)
-    maps = renderer.with_objects(at, dim, at[0], np.array([0.0, 1.0]), SPEED)
+    maps = renderer.with_objects(at, np.arange(2), dim, 1.0, SPEED)
     assert np.abs(maps[1].astype(int) - dim).max() <= 2

@@ -59,12 +59,12 @@ def test_a_near_camera_shows_a_box_where_a_smear_was(robot: SimulatedRobot, rend
         joints.append(robot.joint_positions)
         shown.append(pictures(robot))
         robot.step(expert.action())
-    when = np.array([0.0, 40 / CONTRACT.control_rate_hz])
+    seconds = 40 / CONTRACT.control_rate_hz
     at = np.stack([joints[-41], joints[-1]])
     belt = [shot.belt for shot in list(renderer.shots(at))[1]]
 
     def error(size: np.ndarray | None) -> list[float]:
-        maps = renderer.with_objects(at, shown[-41], at[0], when, SPEED, size)[1].astype(float)
+        maps = renderer.with_objects(at, np.arange(2), shown[-41], seconds, SPEED, size)[1].astype(float)
         return [float(np.square((maps[v] - shown[-1][v])[belt[v]]).mean()) for v in (1, 2)]
 
     for boxes, smears in zip(error(BRICK), error(None), strict=True):
@@ -76,11 +76,11 @@ def test_a_box_travels_with_the_belt_and_stays_behind_the_arm(
 ) -> None:
     robot.reset(1)
     top = sightings(robot, renderer)[0].empty
-    box = LyingBox(np.array([0.45, 0.1, renderer.belt_height + 0.02]), BRICK, np.array([250.0, 10.0, 10.0]))
+    lies, red = np.array([0.45, 0.1, renderer.belt_height + 0.02]), np.array([250.0, 10.0, 10.0])
     rows = []
     for travelled in (0.0, 0.1):
         image = np.zeros((*VIEWS, 3), np.uint8)
-        draw_boxes(image, top, [box], travelled * BELT_AXIS)
+        draw_boxes(image, top, [LyingBox(lies + travelled * BELT_AXIS, BRICK, red)])
         rows.append(np.nonzero(image[..., 0])[0].mean())
         assert not image[~top.belt].any()
     assert rows[1] - rows[0] > 3, "towards the robot is down in the top view"

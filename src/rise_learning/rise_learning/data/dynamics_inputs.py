@@ -132,18 +132,22 @@ class DynamicsInputs:
 
     def _maps(self, state: np.ndarray, chunks: np.ndarray, seen: LastRecorded | None) -> np.ndarray:
         """(B, M + 1, V, h, w, 3) uint8 where the commands will take the robot, at `config.map_steps`."""
-        joints = np.concatenate([state[:, None], self.joints(state, chunks)], axis=1)  # (B, K + 1, A)
-        steps = np.array(self.config.map_steps) * self.config.actions_per_frame
-        shown = joints[:, steps]
+        per_frame, shown = self.config.actions_per_frame, np.array(self.config.map_steps)
+        onward = self.joints(state, chunks)[:, per_frame - 1 :: per_frame]  # (B, F, A)
         if self.belt_speed is not None:
             if seen is None:
                 raise ConfigError("the maps of these dynamics show objects: they need the frame that was last recorded")
-            when = (seen.steps_ago.numpy()[:, None] + steps) * self.contract.control_period_s
-            each = zip(shown, seen.pictures.numpy(), seen.state.numpy(), when, strict=True)
+            period = per_frame * self.contract.control_period_s
             size = None if self.object_size is None else np.array(self.object_size)
-            return np.stack([self._renderer.with_objects(*one, self.belt_speed, size) for one in each])
-        maps = self._renderer.render(shown.reshape(-1, shown.shape[-1]))
-        return maps.reshape(*shown.shape[:2], *maps.shape[1:])
+            maps = []
+            for ahead, pictures, first, steps, path in zip(onward, *(part.numpy() for part in seen), strict=True):
+                ago = steps // per_frame
+                joints = np.concatenate([first[None], path[:ago], ahead])
+                maps.append(self._renderer.with_objects(joints, ago + shown, pictures, period, self.belt_speed, size))
+            return np.stack(maps)
+        joints = np.concatenate([state[:, None], onward], axis=1)[:, shown]
+        drawn = self._renderer.render(joints.reshape(-1, joints.shape[-1]))
+        return drawn.reshape(*joints.shape[:2], *drawn.shape[1:])
 
     @cached_property
     def _renderer(self) -> ControlMapRenderer:

@@ -102,7 +102,7 @@ class Starts:
         """The states that (B, T, A) commands have led to."""
         played = commands if self.played is None else torch.cat([self.played, commands], 1)
         context = torch.cat([self.context, travelled.frames], 1)[:, -self.context.shape[1] :]
-        seen = self.last_recorded.later(commands.shape[1])
+        seen = self.last_recorded.later(commands.shape[1], travelled.states)
         return Starts(context, travelled.states[:, -1], self.instructions, self.origin, played, seen)
 
     def select(self, rows: np.ndarray) -> Starts:

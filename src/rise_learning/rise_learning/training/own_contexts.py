@@ -58,7 +58,7 @@ class OwnContexts:
         own = self._going_on
         if own is None:
             return {}
-        pictures, state, steps_ago = own.here.last_recorded
+        pictures, state, steps_ago, path = own.here.last_recorded
         return {
             "g": torch.from_numpy(own.g),
             "context": own.here.context,
@@ -66,13 +66,14 @@ class OwnContexts:
             "recorded_pictures": pictures,
             "recorded_state": state,
             "steps_ago": steps_ago,
+            "path": path,
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """The inverse of `state`."""
         if not state:
             return
-        seen = LastRecorded(state["recorded_pictures"], state["recorded_state"], state["steps_ago"])
+        seen = LastRecorded(*(state[name] for name in ("recorded_pictures", "recorded_state", "steps_ago", "path")))
         g = state["g"].numpy()
         here = Starts(state["context"], state["state"], self.episodes.instructions_of(g), seen=seen)
         self._going_on = Chain(self.inputs, self.episodes, g, here)

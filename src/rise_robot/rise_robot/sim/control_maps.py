@@ -10,11 +10,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rise_robot.core.cell import JOINTS_PER_ARM
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
 from rise_robot.core.images import resize_frame
+from rise_robot.sim.carried import Fingers, whereabouts
+from rise_robot.sim.cell import ARMS
 from rise_robot.sim.last_seen import Shot, Sighting
-from rise_robot.sim.lying_boxes import draw_boxes, found_boxes
+from rise_robot.sim.lying_boxes import LyingBox, draw_boxes, found_boxes
 from rise_robot.sim.robot import SimulatedRobot
 
 BELT_AXIS = np.array([-1.0, 0.0, 0.0])
@@ -55,42 +58,58 @@ class ControlMapRenderer:
 
     def with_objects(
         self,
-        joints: np.ndarray,
+        path: np.ndarray,
+        shown: np.ndarray,
         seen: np.ndarray,
-        seen_at: np.ndarray,
-        when: np.ndarray,
+        period: float,
         belt_speed: float,
         size: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Maps of (N, A) joint positions with the objects of a picture, where the belt will have brought them.
+        """Maps with the objects of a picture, where the belt will have brought them.
 
         Args:
-            joints: rad and m.
-            seen: (V, h, w, 3) uint8.
-            seen_at: (A,) joint positions at which it was taken.
-            when: (N,) s since then.
+            path: (T, A) joint positions at equal periods, rad and m, at the first of which the picture was taken.
+            shown: (N,) which of them maps are drawn of.
+            seen: (V, h, w, 3) uint8, the picture.
+            period: s.
             belt_speed: m/s, along `BELT_AXIS`.
             size: (3,) m, of the objects, along the world's axes, where it is known.
 
         Returns:
-            (N, V, h, w, 3) uint8 RGB, in the light of `seen`. Objects of known size are boxes (`lying_boxes`); of
-            others a camera shows the pictures that the first camera has seen, and over them those that it has seen
-            itself.
+            (N, V, h, w, 3) uint8 RGB, in the light of `seen`. Objects of known size are boxes (`lying_boxes`), which
+            fingers carry along (`carried`); of others a camera shows the pictures that the first camera has seen, and
+            over them those that it has seen itself.
         """
-        maps = np.empty((len(joints), *seen.shape), np.uint8)
-        drawn = self.shots(np.concatenate([seen_at[None], joints]))
+        maps = np.empty((len(shown), *seen.shape), np.uint8)
+        drawn = self.shots(np.concatenate([path[:1], path[shown]]))
         sightings = [Sighting(*each) for each in zip(next(drawn), seen, strict=True)]
-        boxes = None if size is None else found_boxes(sightings, size, self.belt_height)
-        for number, shots in enumerate(drawn):
-            travelled = when[number] * belt_speed * BELT_AXIS
+        ways: list[list[LyingBox]] = []
+        if size is not None and (boxes := found_boxes(sightings, size, self.belt_height)):
+            hands = self._hands(path)
+            ways = [whereabouts(box, hands, period * belt_speed * BELT_AXIS, self.belt_height) for box in boxes]
+        for number, (at, shots) in enumerate(zip(shown, drawn, strict=True)):
             for view, (target, sighting) in enumerate(zip(shots, sightings, strict=True)):
                 maps[number, view] = np.clip(target.image * sighting.gain, 0, 255)
-                if boxes is not None:
-                    draw_boxes(maps[number, view], target, boxes, travelled)
+                if size is not None:
+                    draw_boxes(maps[number, view], target, [way[at] for way in ways])
                     continue
                 for one in dict.fromkeys((0, view)):
+                    travelled = at * period * belt_speed * BELT_AXIS
                     sightings[one].paint(maps[number, view], target, self.belt_height, travelled)
         return maps
+
+    def _hands(self, path: np.ndarray) -> list[Fingers]:
+        """Where the fingers of both arms are at (T, A) joint positions."""
+        poses = []
+        for positions in path:
+            self._robot.place(positions)
+            poses.append([self._robot.tool_pose(arm) for arm in ARMS])
+        openings = path[:, JOINTS_PER_ARM - 1 :: JOINTS_PER_ARM]
+        hands = []
+        for way, opening in zip(zip(*poses, strict=True), openings.T, strict=True):
+            points, axes = zip(*way, strict=True)
+            hands.append(Fingers(np.stack(points), np.stack(axes), opening))
+        return hands
 
     def shots(self, joints: np.ndarray) -> Iterator[list[Shot]]:
         """What the cameras would show of the cell without objects, for each of (N, A) joint positions.

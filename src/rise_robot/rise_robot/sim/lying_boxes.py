@@ -8,7 +8,7 @@ brick largest tells where it lies to a few millimetres, at 64 pixels for the wid
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -38,15 +38,22 @@ NEAREST = 0.01
 
 @dataclass(frozen=True)
 class LyingBox:
-    """An upright box: its middle (3,) m in the world when it was seen, its (3,) size, m, and (3,) RGB colour."""
+    """A box: its middle (3,) m in the world, (3,) size, m, and (3,) RGB colour.
+
+    Attributes:
+        turned: (3, 3), its axes as columns.
+        lying: on a belt; it is hidden by what hides the belt from a camera. Others are drawn whole.
+    """
 
     middle: np.ndarray
     size: np.ndarray
     colour: np.ndarray
+    turned: np.ndarray = field(default_factory=lambda: np.eye(3))
+    lying: bool = True
 
-    def drawn(self, target: Shot, travelled: np.ndarray) -> Drawing | None:
-        """What of it `target` shows after it has travelled (3,) m, other things left out; None: nothing."""
-        corners = self.middle + travelled + CORNERS * self.size - target.position
+    def drawn(self, target: Shot) -> Drawing | None:
+        """What of it `target` shows; None: nothing."""
+        corners = self.middle + (CORNERS * self.size) @ self.turned.T - target.position
         if (corners @ -target.rotation[:, 2]).min() < NEAREST:
             return None
         seen = corners @ target.projection.T
@@ -62,7 +69,8 @@ class LyingBox:
             cv2.fillConvexPoly(canvas, cv2.convexHull(part), colour, cv2.LINE_8, SHIFT)
         small = cv2.resize(canvas, (int(width), int(height)), interpolation=cv2.INTER_AREA)
         place = slice(low[1], high[1]), slice(low[0], high[0])
-        small *= target.belt[place][..., None]
+        if self.lying:
+            small *= target.belt[place][..., None]
         return Drawing(place, small[..., 0], small[..., 1])
 
 
@@ -101,7 +109,7 @@ class _Blob:
             ray = self.sighting.empty.rays @ (*aim, 1.0)
             position = self.sighting.empty.position
             box = LyingBox(position + ray * (middle[2] - position[2]) / ray[2], size, self.colour)
-            drawing = box.drawn(self.sighting.empty, np.zeros(3)) if correction < CORRECTIONS else None
+            drawing = box.drawn(self.sighting.empty) if correction < CORRECTIONS else None
             drawn = None if drawing is None else drawing.middle
             if drawn is None:
                 break
@@ -125,14 +133,14 @@ def found_boxes(sightings: Sequence[Sighting], size: np.ndarray, height: float) 
     return found
 
 
-def draw_boxes(image: np.ndarray, target: Shot, boxes: Sequence[LyingBox], travelled: np.ndarray) -> None:
-    """Put boxes, (3,) m from where they were, into (h, w, 3) uint8 of `target`, as far as they lie on a belt there."""
+def draw_boxes(image: np.ndarray, target: Shot, boxes: Sequence[LyingBox]) -> None:
+    """Put boxes into (h, w, 3) uint8 of `target`, the farthest first."""
 
     def distance(box: LyingBox) -> float:
-        return float(np.linalg.norm(box.middle + travelled - target.position))
+        return float(np.linalg.norm(box.middle - target.position))
 
     for box in sorted(boxes, key=distance, reverse=True):
-        drawing = box.drawn(target, travelled)
+        drawing = box.drawn(target)
         if drawing is not None:
             drawing.put_into(image, box.colour)
 

@@ -183,6 +183,11 @@ class SimulatedRobot:
         """(3,) m, the point between the fingertips of `arm` in the world frame."""
         return self._data.site(f"{arm}_tool").xpos.copy()
 
+    def tool_pose(self, arm: str) -> tuple[np.ndarray, np.ndarray]:
+        """`tool_position`, and (3, 3) axes there as columns: fingers open along the second, the third points out."""
+        site = self._data.site(f"{arm}_tool")
+        return site.xpos.copy(), site.xmat.reshape(3, 3).copy()
+
     def arm_base(self, arm: str) -> np.ndarray:
         """(3,) m, origin of the base frame of `arm` in the world frame (the axes are parallel)."""
         return ARM_BASE[arm].copy()

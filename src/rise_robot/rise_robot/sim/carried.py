@@ -1,0 +1,103 @@
+"""Where objects on a belt go: along with it, and with the fingers that close around them.
+
+A map that leaves a grasped brick on its belt says the same of a grasp and of a miss, and what dynamics know of the one
+that it was is gone a few frames later. Nothing is decided here: fingers that will slip in the end carry a box as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rise_robot.sim.lying_boxes import LyingBox
+
+CLOSED = 0.004
+"""m by which the opening may exceed an object that the fingers have closed on."""
+OPEN = 0.01
+"""m by which it exceeds one that they let go."""
+ASIDE = 0.005
+"""m by which fingers that come down beside an object push it between them."""
+REACH = 0.035
+"""m along the tool, from the point between the fingertips to the middle of what they hold."""
+WIDEST = 0.07
+"""m between open fingers."""
+
+
+@dataclass(frozen=True)
+class Fingers:
+    """One gripper at T frames.
+
+    Attributes:
+        point: (T, 3) m, between the fingertips.
+        axes: (T, 3, 3), of the tool, as columns: fingers open along the second.
+        opening: (T,) m.
+    """
+
+    point: np.ndarray
+    axes: np.ndarray
+    opening: np.ndarray
+
+    def close(self, frame: int, width: float) -> bool:
+        """Whether they close on something so wide between the frame before and this one."""
+        before, now = self.opening[frame - 1 : frame + 1]
+        return bool(now <= width + CLOSED < before)
+
+    def around(self, frame: int, box: LyingBox) -> bool:
+        """Whether the box is between them, or so little aside that they push it there."""
+        along, across, high = np.abs(self.seen_from(frame, box))
+        length, width, _ = box.size
+        return bool(along <= length / 2 + ASIDE and across <= (WIDEST - width) / 2 + ASIDE and high <= REACH)
+
+    def seen_from(self, frame: int, box: LyingBox) -> np.ndarray:
+        """(3,) middle of the box in axes of the tool."""
+        middle: np.ndarray = self.axes[frame].T @ (box.middle - self.point[frame])
+        return middle
+
+
+@dataclass(frozen=True)
+class _Held:
+    """By whom, since what frame, and how the box was then: (3,) in axes of the tool, (3, 3) its own axes."""
+
+    fingers: Fingers
+    since: int
+    offset: np.ndarray
+    turned: np.ndarray
+
+    def at(self, frame: int, box: LyingBox, belt: float) -> LyingBox:
+        """Until it is lifted by half its height, what hides the belt hides it: the hand, from above."""
+        axes = self.fingers.axes
+        middle = self.fingers.point[frame] + axes[frame] @ self.offset
+        turned = axes[frame] @ axes[self.since].T @ self.turned
+        return replace(box, middle=middle, turned=turned, lying=box.lying and bool(middle[2] < belt + box.size[2]))
+
+
+def whereabouts(box: LyingBox, hands: Sequence[Fingers], step: np.ndarray, belt: float) -> list[LyingBox]:
+    """The box at T frames, at the first of which it lies where it was seen.
+
+    Args:
+        step: (3,) m by which the belt carries it from frame to frame. belt: height of the belt, m.
+    """
+    width, found, held = box.size[1], [box], None
+    for frame in range(1, len(hands[0].opening)):
+        if held is not None and held.fingers.opening[frame] > width + OPEN:
+            held, box = None, _let_go(box, belt)
+        if held is not None:
+            box = held.at(frame, box, belt)
+        else:
+            box = replace(box, middle=box.middle + step) if box.lying else box
+            for fingers in hands:
+                if fingers.close(frame, width) and fingers.around(frame, box):
+                    offset = fingers.seen_from(frame, box) * (1, 0, 1)  # they centre what they close on
+                    held = _Held(fingers, frame, offset, box.turned)
+                    box = held.at(frame, box, belt)
+                    break
+        found.append(box)
+    return found
+
+
+def _let_go(box: LyingBox, belt: float) -> LyingBox:
+    """On the belt as long as it was not lifted; else fallen to the table, where nothing carries it on."""
+    height = (belt if box.lying else 0.0) + box.size[2] / 2
+    return replace(box, middle=np.array([*box.middle[:2], height]), turned=np.eye(3))
