@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rise_robot.sim.carried import Fingers, whereabouts
-from rise_robot.sim.lying_boxes import LyingBox
+from rise_robot.sim.object_boxes import ObjectBox
 
 BELT, SIZE, STEP = 0.04, np.array([0.052, 0.04, 0.04]), np.array([-0.01, 0.0, 0.0])
 FRAMES, CLOSED_AT, RAISED_AT = 12, 4, 7
@@ -25,8 +25,8 @@ def fingers(aside: float = 0.0, opening: float = 0.036, *, opens_at: int = FRAME
     return Fingers(point, axes, wide)
 
 
-def follow(*hands: Fingers) -> list[LyingBox]:
-    return whereabouts(LyingBox(MIDDLE, SIZE, np.zeros(3)), hands, STEP, BELT)
+def follow(*hands: Fingers) -> list[ObjectBox]:
+    return whereabouts(ObjectBox(MIDDLE, SIZE, np.zeros(3)), hands, STEP, BELT)
 
 
 def test_a_box_goes_with_the_belt_until_fingers_close_around_it_and_then_with_them() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rise_robot.sim.lying_boxes import LyingBox
+from rise_robot.sim.object_boxes import ObjectBox
 
 CLOSED = 0.004
 """m by which the opening may exceed an object that the fingers have closed on."""
@@ -44,13 +44,13 @@ class Fingers:
         before, now = self.opening[frame - 1 : frame + 1]
         return bool(now <= width + CLOSED < before)
 
-    def around(self, frame: int, box: LyingBox) -> bool:
+    def around(self, frame: int, box: ObjectBox) -> bool:
         """Whether the box is between them, or so little aside that they push it there."""
         along, across, high = np.abs(self.seen_from(frame, box))
         length, width, _ = box.size
         return bool(along <= length / 2 + ASIDE and across <= (WIDEST - width) / 2 + ASIDE and high <= REACH)
 
-    def seen_from(self, frame: int, box: LyingBox) -> np.ndarray:
+    def seen_from(self, frame: int, box: ObjectBox) -> np.ndarray:
         """(3,) middle of the box in axes of the tool."""
         middle: np.ndarray = self.axes[frame].T @ (box.middle - self.point[frame])
         return middle
@@ -65,7 +65,7 @@ class _Held:
     offset: np.ndarray
     turned: np.ndarray
 
-    def at(self, frame: int, box: LyingBox, belt: float) -> LyingBox:
+    def at(self, frame: int, box: ObjectBox, belt: float) -> ObjectBox:
         """Until it is lifted by half its height, what hides the belt hides it: the hand, from above."""
         axes = self.fingers.axes
         middle = self.fingers.point[frame] + axes[frame] @ self.offset
@@ -73,7 +73,7 @@ class _Held:
         return replace(box, middle=middle, turned=turned, lying=box.lying and bool(middle[2] < belt + box.size[2]))
 
 
-def whereabouts(box: LyingBox, hands: Sequence[Fingers], step: np.ndarray, belt: float) -> list[LyingBox]:
+def whereabouts(box: ObjectBox, hands: Sequence[Fingers], step: np.ndarray, belt: float) -> list[ObjectBox]:
     """The box at T frames, at the first of which it lies where it was seen.
 
     Args:
@@ -97,7 +97,7 @@ def whereabouts(box: LyingBox, hands: Sequence[Fingers], step: np.ndarray, belt:
     return found
 
 
-def _let_go(box: LyingBox, belt: float) -> LyingBox:
+def _let_go(box: ObjectBox, belt: float) -> ObjectBox:
     """On the belt as long as it was not lifted; else fallen to the table, where nothing carries it on."""
     height = (belt if box.lying else 0.0) + box.size[2] / 2
     return replace(box, middle=np.array([*box.middle[:2], height]), turned=np.eye(3))

@@ -17,7 +17,7 @@ from rise_robot.core.images import resize_frame
 from rise_robot.sim.carried import Fingers, whereabouts
 from rise_robot.sim.cell import ARMS
 from rise_robot.sim.last_seen import Shot, Sighting
-from rise_robot.sim.lying_boxes import LyingBox, draw_boxes, found_boxes
+from rise_robot.sim.object_boxes import ObjectBox, draw_boxes, found_boxes
 from rise_robot.sim.robot import SimulatedRobot
 
 BELT_AXIS = np.array([-1.0, 0.0, 0.0])
@@ -76,14 +76,14 @@ class ControlMapRenderer:
             size: (3,) m, of the objects, along the world's axes, where it is known.
 
         Returns:
-            (N, V, h, w, 3) uint8 RGB, in the light of `seen`. Objects of known size are boxes (`lying_boxes`), which
+            (N, V, h, w, 3) uint8 RGB, in the light of `seen`. Objects of known size are boxes (`object_boxes`), which
             fingers carry along (`carried`); of others a camera shows the pictures that the first camera has seen, and
             over them those that it has seen itself.
         """
         maps = np.empty((len(shown), *seen.shape), np.uint8)
         drawn = self.shots(np.concatenate([path[:1], path[shown]]))
         sightings = [Sighting(*each) for each in zip(next(drawn), seen, strict=True)]
-        ways: list[list[LyingBox]] = []
+        ways: list[list[ObjectBox]] = []
         if size is not None and (boxes := found_boxes(sightings, size, self.belt_height)):
             hands = self._hands(path)
             ways = [whereabouts(box, hands, period * belt_speed * BELT_AXIS, self.belt_height) for box in boxes]

@@ -11,7 +11,7 @@ from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.control_maps import BELT_AXIS, ControlMapRenderer
 from rise_robot.sim.experts import make_expert
 from rise_robot.sim.last_seen import Sighting
-from rise_robot.sim.lying_boxes import LyingBox, draw_boxes, found_boxes
+from rise_robot.sim.object_boxes import ObjectBox, draw_boxes, found_boxes
 from rise_robot.sim.robot import SimulatedRobot
 
 VIEWS, SPEED = (48, 64), 0.1
@@ -80,7 +80,7 @@ def test_a_box_travels_with_the_belt_and_stays_behind_the_arm(
     rows = []
     for travelled in (0.0, 0.1):
         image = np.zeros((*VIEWS, 3), np.uint8)
-        draw_boxes(image, top, [LyingBox(lies + travelled * BELT_AXIS, BRICK, red)])
+        draw_boxes(image, top, [ObjectBox(lies + travelled * BELT_AXIS, BRICK, red)])
         rows.append(np.nonzero(image[..., 0])[0].mean())
         assert not image[~top.belt].any()
     assert rows[1] - rows[0] > 3, "towards the robot is down in the top view"

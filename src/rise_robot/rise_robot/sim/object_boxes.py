@@ -37,7 +37,7 @@ NEAREST = 0.01
 
 
 @dataclass(frozen=True)
-class LyingBox:
+class ObjectBox:
     """A box: its middle (3,) m in the world, (3,) size, m, and (3,) RGB colour.
 
     Attributes:
@@ -102,13 +102,13 @@ class _Blob:
     middle: np.ndarray
     colour: np.ndarray
 
-    def box(self, size: np.ndarray, height: float) -> LyingBox:
+    def box(self, size: np.ndarray, height: float) -> ObjectBox:
         """The box on a plane at `height`, m, that looks so."""
         aim, middle = self.middle, np.array([0.0, 0.0, height + size[2] / 2])
         for correction in range(CORRECTIONS + 1):
             ray = self.sighting.empty.rays @ (*aim, 1.0)
             position = self.sighting.empty.position
-            box = LyingBox(position + ray * (middle[2] - position[2]) / ray[2], size, self.colour)
+            box = ObjectBox(position + ray * (middle[2] - position[2]) / ray[2], size, self.colour)
             drawing = box.drawn(self.sighting.empty) if correction < CORRECTIONS else None
             drawn = None if drawing is None else drawing.middle
             if drawn is None:
@@ -117,7 +117,7 @@ class _Blob:
         return box
 
 
-def found_boxes(sightings: Sequence[Sighting], size: np.ndarray, height: float) -> list[LyingBox]:
+def found_boxes(sightings: Sequence[Sighting], size: np.ndarray, height: float) -> list[ObjectBox]:
     """The objects that cameras see on a belt at `height`, m, each where the camera that sees it largest has it.
 
     Args:
@@ -125,7 +125,7 @@ def found_boxes(sightings: Sequence[Sighting], size: np.ndarray, height: float) 
         size: (3,) m, of every object: along the world's axes.
     """
     blobs = [blob for sighting in sightings for blob in _blobs(sighting)]
-    found: list[LyingBox] = []
+    found: list[ObjectBox] = []
     for blob in sorted(blobs, key=lambda blob: -blob.pixels):
         box = blob.box(size, height)
         if all(np.linalg.norm(box.middle - other.middle) > APART * size.max() for other in found):
@@ -133,10 +133,10 @@ def found_boxes(sightings: Sequence[Sighting], size: np.ndarray, height: float) 
     return found
 
 
-def draw_boxes(image: np.ndarray, target: Shot, boxes: Sequence[LyingBox]) -> None:
+def draw_boxes(image: np.ndarray, target: Shot, boxes: Sequence[ObjectBox]) -> None:
     """Put boxes into (h, w, 3) uint8 of `target`, the farthest first."""
 
-    def distance(box: LyingBox) -> float:
+    def distance(box: ObjectBox) -> float:
         return float(np.linalg.norm(box.middle - target.position))
 
     for box in sorted(boxes, key=distance, reverse=True):
