@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rise_robot.sim.carried import Fingers, whereabouts
+from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.images import resize_frame
+from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.carried import Fingers, held_box, whereabouts
+from rise_robot.sim.cell import ARMS
+from rise_robot.sim.control_maps import ControlMapRenderer
+from rise_robot.sim.experts import make_expert
+from rise_robot.sim.last_seen import Sighting
 from rise_robot.sim.object_boxes import ObjectBox
+from rise_robot.sim.robot import SimulatedRobot
 
 BELT, SIZE, STEP = 0.04, np.array([0.052, 0.04, 0.04]), np.array([-0.01, 0.0, 0.0])
 FRAMES, CLOSED_AT, RAISED_AT = 12, 4, 7
@@ -66,3 +74,38 @@ def test_what_was_lifted_falls_and_stays_and_what_was_not_goes_on() -> None:
     np.testing.assert_array_equal(fallen[-1].middle, fallen[-2].middle)
     set_free = follow(fingers(opens_at=6))
     assert set_free[-1].lying and set_free[-1].middle[0] < set_free[-2].middle[0] < set_free[5].middle[0]
+
+
+def test_a_box_that_closed_fingers_are_around_when_it_is_seen_is_theirs() -> None:
+    hand = fingers()
+    later = Fingers(hand.point[CLOSED_AT:], hand.axes[CLOSED_AT:], hand.opening[CLOSED_AT:])
+    seen = ObjectBox(MIDDLE + CLOSED_AT * STEP + (0.012, 0.0, 0.0), SIZE, np.zeros(3))
+    way = whereabouts(seen, [later], STEP, BELT)
+    np.testing.assert_allclose(way[-1].middle - hand.point[-1], (0.012, 0.0, 0.0), atol=1e-9)
+    beside = whereabouts(ObjectBox(seen.middle + (0.0, 0.06, 0.0), SIZE, np.zeros(3)), [later], STEP, BELT)
+    assert beside[-1].middle[2] == MIDDLE[2]
+
+
+def test_a_brick_in_the_air_is_seen_between_the_fingers_and_nothing_is_where_they_are_empty() -> None:
+    """By the camera beside them; both arms at the same time, one of which closed on nothing."""
+    contract = Contract.load(config_path("contract_tiny.yaml"))
+    robot = SimulatedRobot(contract, config=BrickSortingConfig(bricks=1, belt_speed=(0.1, 0.1)))
+    renderer, views = ControlMapRenderer(contract, (48, 64)), (48, 64)
+    robot.reset(3)
+    expert = make_expert(robot)
+    while not (brick := robot.task.bricks[0]).view.lifted or brick.view.position[2] < BELT + 0.06:
+        robot.step(expert.action())
+    arm = ARMS.index(brick.view.held_by)
+    joints = robot.joint_positions
+    path = np.stack([joints, joints])
+    path[:, 7 * (1 - arm) + 6] = 0.036
+    shown = robot.render()
+    pictures = [resize_frame(shown[name], views) for name in contract.camera_names]
+    shots = next(renderer.shots(joints[None]))
+    beside = [Sighting(shots[1 + hand], pictures[1 + hand]) for hand in range(2)]
+    found = [held_box(one, seen, SIZE, BELT) for one, seen in zip(renderer.hands(path), beside, strict=True)]
+    assert found[1 - arm] is None
+    box = found[arm]
+    assert box is not None and box.middle == pytest.approx(brick.view.position, abs=0.02)
+    strongest = {"red": [0], "green": [1], "blue": [2], "yellow": [0, 1]}[brick.record.spec.colour]
+    assert set(np.flatnonzero(box.colour > 0.6 * box.colour.max())) == set(strongest)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rise_robot.sim.last_seen import OBJECT, Sighting
 from rise_robot.sim.object_boxes import ObjectBox
 
 CLOSED = 0.004
@@ -23,6 +24,11 @@ REACH = 0.035
 """m along the tool, from the point between the fingertips to the middle of what they hold."""
 WIDEST = 0.07
 """m between open fingers."""
+INSIDE = 0.9
+"""Of a pixel that a box covers, to say what the box looks like."""
+SHOWN = 0.35
+"""Of these pixels must differ from the empty cell where raised fingers hold something: nothing makes less than .1, a
+brick whose colour is near to that of what lies behind .4."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,34 @@ class _Held:
         return replace(box, middle=middle, turned=turned, lying=box.lying and bool(middle[2] < belt + box.size[2]))
 
 
+def held_box(fingers: Fingers, sighting: Sighting, size: np.ndarray, belt: float) -> ObjectBox | None:
+    """What they hold above a belt at the first frame, if they are closed and the camera beside them shows something.
+
+    Args:
+        belt: its height, m.
+    """
+    point = fingers.point[0]
+    if fingers.opening[0] > size[1] + OPEN or point[2] < belt + size[2]:
+        return None
+    box = ObjectBox(point, size, np.zeros(3), fingers.axes[0], lying=False)
+    drawing = box.drawn(sighting.empty)
+    if drawing is None:
+        return None
+    inside = drawing.cover > INSIDE
+    if not inside.any() or (sighting.difference[drawing.place][inside] > OBJECT).mean() < SHOWN:
+        return None
+    return replace(box, colour=sighting.picture[drawing.place][inside].mean(0))
+
+
 def whereabouts(box: ObjectBox, hands: Sequence[Fingers], step: np.ndarray, belt: float) -> list[ObjectBox]:
-    """The box at T frames, at the first of which it lies where it was seen.
+    """The box at T frames, at the first of which it is where it was seen.
 
     Args:
         step: (3,) m by which the belt carries it from frame to frame. belt: height of the belt, m.
     """
-    width, found, held = box.size[1], [box], None
+    width, found = box.size[1], [box]
+    holding = (each for each in hands if each.opening[0] <= width + CLOSED and each.around(0, box))
+    held = next((_Held(each, 0, each.seen_from(0, box), box.turned) for each in holding), None)
     for frame in range(1, len(hands[0].opening)):
         if held is not None and held.fingers.opening[frame] > width + OPEN:
             held, box = None, _let_go(box, belt)

@@ -14,7 +14,7 @@ from rise_robot.core.cell import JOINTS_PER_ARM
 from rise_robot.core.contract import Contract
 from rise_robot.core.errors import SimulationError
 from rise_robot.core.images import resize_frame
-from rise_robot.sim.carried import Fingers, whereabouts
+from rise_robot.sim.carried import Fingers, held_box, whereabouts
 from rise_robot.sim.cell import ARMS
 from rise_robot.sim.last_seen import Shot, Sighting
 from rise_robot.sim.object_boxes import ObjectBox, draw_boxes, found_boxes
@@ -83,10 +83,7 @@ class ControlMapRenderer:
         maps = np.empty((len(shown), *seen.shape), np.uint8)
         drawn = self.shots(np.concatenate([path[:1], path[shown]]))
         sightings = [Sighting(*each) for each in zip(next(drawn), seen, strict=True)]
-        ways: list[list[ObjectBox]] = []
-        if size is not None and (boxes := found_boxes(sightings, size, self.belt_height)):
-            hands = self._hands(path)
-            ways = [whereabouts(box, hands, period * belt_speed * BELT_AXIS, self.belt_height) for box in boxes]
+        ways = [] if size is None else self._ways(path, sightings, size, period * belt_speed * BELT_AXIS)
         for number, (at, shots) in enumerate(zip(shown, drawn, strict=True)):
             for view, (target, sighting) in enumerate(zip(shots, sightings, strict=True)):
                 maps[number, view] = np.clip(target.image * sighting.gain, 0, 255)
@@ -98,7 +95,18 @@ class ControlMapRenderer:
                     sightings[one].paint(maps[number, view], target, self.belt_height, travelled)
         return maps
 
-    def _hands(self, path: np.ndarray) -> list[Fingers]:
+    def _ways(
+        self, path: np.ndarray, sightings: list[Sighting], size: np.ndarray, step: np.ndarray
+    ) -> list[list[ObjectBox]]:
+        """Every object that is seen at the first of (T, A) joint positions, at all of them."""
+        hands = self.hands(path)
+        beside = [sightings[self.cameras.index(f"wrist_{arm}")] for arm in ARMS]
+        holding = (held_box(*pair, size, self.belt_height) for pair in zip(hands, beside, strict=True))
+        held = [box for box in holding if box is not None]
+        boxes = [*held, *found_boxes(sightings, size, self.belt_height, held)]
+        return [whereabouts(box, hands, step, self.belt_height) for box in boxes]
+
+    def hands(self, path: np.ndarray) -> list[Fingers]:
         """Where the fingers of both arms are at (T, A) joint positions."""
         poses = []
         for positions in path:

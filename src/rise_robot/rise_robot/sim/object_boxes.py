@@ -102,6 +102,14 @@ class _Blob:
     middle: np.ndarray
     colour: np.ndarray
 
+    def shows(self, drawing: Drawing) -> bool:
+        """Whether its middle is where that has been drawn."""
+        rows, columns = drawing.place
+        column, row = np.round(self.middle).astype(int)
+        if not (rows.start <= row < rows.stop and columns.start <= column < columns.stop):
+            return False
+        return bool(drawing.cover[row - rows.start, column - columns.start] > 0)
+
     def box(self, size: np.ndarray, height: float) -> ObjectBox:
         """The box on a plane at `height`, m, that looks so."""
         aim, middle = self.middle, np.array([0.0, 0.0, height + size[2] / 2])
@@ -117,14 +125,22 @@ class _Blob:
         return box
 
 
-def found_boxes(sightings: Sequence[Sighting], size: np.ndarray, height: float) -> list[ObjectBox]:
+def found_boxes(
+    sightings: Sequence[Sighting], size: np.ndarray, height: float, held: Sequence[ObjectBox] = ()
+) -> list[ObjectBox]:
     """The objects that cameras see on a belt at `height`, m, each where the camera that sees it largest has it.
 
     Args:
         sightings: of the cameras, all taken at the same time.
         size: (3,) m, of every object: along the world's axes.
+        held: objects that are not on the belt, but are seen before it.
     """
-    blobs = [blob for sighting in sightings for blob in _blobs(sighting)]
+    blobs = [
+        blob
+        for sighting in sightings
+        for blob in _blobs(sighting)
+        if not any(blob.shows(drawing) for box in held if (drawing := box.drawn(sighting.empty)) is not None)
+    ]
     found: list[ObjectBox] = []
     for blob in sorted(blobs, key=lambda blob: -blob.pixels):
         box = blob.box(size, height)
