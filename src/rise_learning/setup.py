@@ -32,6 +32,7 @@ setup(
             "evaluator = rise_learning.nodes.evaluator:main",
             "evaluate_chains = rise_learning.evaluate_chains:main",
             "evaluate_leading = rise_learning.evaluate_leading:main",
+            "evaluate_variants = rise_learning.evaluate_variants:main",
             "evaluate_one_step = rise_learning.evaluate_one_step:main",
             "evaluate_world_model = rise_learning.evaluate_world_model:main",
             "judge = rise_learning.judge:main",
