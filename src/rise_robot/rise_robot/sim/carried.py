@@ -86,7 +86,7 @@ def held_box(fingers: Fingers, sighting: Sighting, size: np.ndarray, belt: float
         belt: its height, m.
     """
     point = fingers.point[0]
-    if fingers.opening[0] > size[1] + OPEN or point[2] < belt + size[2]:
+    if fingers.opening[0] > size[1] + CLOSED or point[2] < belt + size[2]:
         return None
     box = ObjectBox(point, size, np.zeros(3), fingers.axes[0], lying=False)
     drawing = box.drawn(sighting.empty)
