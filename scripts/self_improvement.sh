@@ -30,19 +30,21 @@ explored=(--training.time-shift 14 --training.tool-shift 0.02)
 case $world_model in
 simulator)
     # whole episodes; those that the policy masters alone need no leading (docs/decisions/0010)
-    led=(--level steady --training.candidates 12 --training.guided-chunks 12 --training.start-frames 6 --training.judged-frames 3 --training.rehearse
+    led=(--level steady --training.candidates 12 --training.guided-chunks 12 --training.start-frames 6
+        --training.judged-frames 3 --training.rehearse
         --training.starts-per-rollout 500 --training.rollout-every 4000 --training.loop.steps 20000) ;;
 learned)
     [ -e "$work/bags/explored_$seed/metadata.yaml" ] ||
         python -m rise_learning.evaluate --run "$run/imitation" --level steady --episodes 600 --seed 6100000 \
             --deployment.time-shift 14 --deployment.tool-shift 0.02 --record "$work/bags/explored_$seed" --out "$run/explored.json"
     # bricks are drawn as boxes that fingers carry along: without, imagination forgets behind the grasp what is held (0020)
-    python -m rise_learning.train_dynamics --preset small --threads 1 --bags "${bags[@]}" "$work/bags/explored_$seed" \
-        --out "$improved" --seed "$seed" --base none --map-objects --object-size 0.052 0.04 0.04 \
-        --training.model.maps-per-group 1 --training.imagined-links 5 --training.loop.steps 600
-    python -m rise_learning.train_value --preset small --threads 1 --bags "${bags[@]}" "$work/bags/explored_$seed" \
-        --out "$improved" --seed "$seed" --training.imagined-share 0.5 --training.imagined-links 5 \
-        --training.imagined-chunks 768 --training.loop.steps 2200
+    # dynamics first: the value model is shown their frames (0018), by chains as long as imagined episodes (0019)
+    learn=(--preset small --threads 1 --bags "${bags[@]}" "$work/bags/explored_$seed" --out "$improved" --seed "$seed"
+        --training.imagined-links 5)
+    python -m rise_learning.train_dynamics "${learn[@]}" --base none --map-objects --object-size 0.052 0.04 0.04 \
+        --training.model.maps-per-group 1 --training.loop.steps 600
+    python -m rise_learning.train_value "${learn[@]}" --training.imagined-share 0.5 --training.imagined-chunks 768 \
+        --training.loop.steps 2200
     # short imagined episodes: from recorded frames well before the fingers close (0013) to behind the lift
     led=(--training.candidates 8 --training.guided-chunks 4 --training.start-frames 8 --training.judged-frames 3
         --training.tolerance 0.2 --training.minimum-rise 0.3

@@ -90,14 +90,13 @@ def chain_report(found: Sequence[Followed], frames_per_chunk: int) -> list[dict[
     """A row a link: PSNR of its frames; median V at the end of its chunk, by outcome, and the AUC of the outcomes."""
     rows, unknown = [], float("nan")
     for after in found:
-        both = correlation(after.imagined, after.recorded)
         row: dict[str, Any] = {
             "links": after.links,
             "frames": LINK_FRAMES * after.links + frames_per_chunk,
             "episodes": len(after.succeeded),
             "successes": int(after.succeeded.sum()),
             "psnr": float(10 * np.log10(255.0**2 / max(after.squared_error.mean(), 1e-9))),
-            "correlation": unknown if both is None else both,
+            "correlation": correlation(after.imagined, after.recorded),
         }
         for name, values in (("imagined", after.imagined), ("recorded", after.recorded)):
             won, lost = values[after.succeeded], values[~after.succeeded]

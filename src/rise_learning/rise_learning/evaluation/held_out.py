@@ -22,7 +22,7 @@ from rise_learning.evaluation.offline import (
     gains,
     value_figures,
 )
-from rise_learning.evaluation.ranking import correlation
+from rise_learning.evaluation.statistics import correlation
 from rise_learning.rl.imagination import Starts, recorded_starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_worldmodel.dynamics import MultiViewDynamics

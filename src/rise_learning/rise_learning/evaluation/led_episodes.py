@@ -138,7 +138,7 @@ def _gain(judge: str, imagined: np.ndarray, true: np.ndarray, episode_of: np.nda
         len(true),
         mean_and_error(imagined, episode_of),
         mean_and_error(true, episode_of),
-        correlation(imagined, true) or 0.0,
+        float(np.nan_to_num(correlation(imagined, true))),
         mean_and_error(best, episode_of[liked]),
         int((best > EVEN).sum()),
         int((best < -EVEN).sum()),

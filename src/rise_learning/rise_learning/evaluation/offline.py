@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,7 +145,7 @@ def value_figures(model: ValueFunction, episodes: EpisodeSet) -> tuple[dict[str,
                 "first": float(own[0]),
                 "last": float(own[-1]),
                 "mean": float(own.mean()),
-                "progress_correlation": correlation(own, episodes.progress(g)),
+                "progress_correlation": None if math.isnan(along := correlation(own, episodes.progress(g))) else along,
             }
         )
     figures: dict[str, Any] = {

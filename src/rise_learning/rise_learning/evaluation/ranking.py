@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rise_learning.evaluation.counterfactuals import CORRUPTIONS
-from rise_learning.evaluation.statistics import auc
+from rise_learning.evaluation.statistics import auc, correlation, correlation_within
 
 RESAMPLES = 2000
 Report = dict[str, float | int | list[float]]
@@ -51,13 +51,6 @@ def pooled_auc(advantages: np.ndarray, counted: np.ndarray) -> float:
     return auc(advantages[counted.any(1), 0], advantages[:, 1:][counted])
 
 
-def correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Pearson correlation; NaN where one side is constant."""
-    a, b = first.ravel() - first.mean(), second.ravel() - second.mean()
-    scale = float(np.sqrt((a**2).sum() * (b**2).sum()))
-    return float((a * b).sum() / scale) if scale > 0 else float("nan")
-
-
 def ranking_report(
     imagined: np.ndarray, true: np.ndarray, differs: np.ndarray, corruptions: tuple[str, ...] = CORRUPTIONS
 ) -> dict:
@@ -75,7 +68,7 @@ def ranking_report(
         "pairs_that_differ": int(differs.sum()),
         "share_that_differs": float(differs.mean()),
         "correlation": correlation(imagined, true),
-        "correlation_within_state": correlation(_centred(imagined), _centred(true)),
+        "correlation_within_state": correlation_within(imagined, true),
     }
     for name, advantages in (("imagined", imagined), ("true_frames", true)):
         won, found = wins(advantages), paired_rate(wins(advantages), differs)
@@ -87,7 +80,3 @@ def ranking_report(
             kind: paired_rate(won[:, [i]], differs[:, [i]]) for i, kind in enumerate(corruptions)
         }
     return report
-
-
-def _centred(advantages: np.ndarray) -> np.ndarray:
-    return advantages - advantages.mean(1, keepdims=True)

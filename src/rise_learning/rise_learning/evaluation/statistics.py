@@ -46,10 +46,16 @@ def paired_wins(better: np.ndarray, worse: np.ndarray) -> float:
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
 
 
-def correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Pearson's, of (N,) and (N,); None where one of them does not vary."""
-    varies = len(first) > 1 and first.std() > 0 and second.std() > 0
-    return float(np.corrcoef(first, second)[0, 1]) if varies else None
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's, of two arrays of one shape; NaN where one of them does not vary."""
+    a, b = first.ravel() - first.mean(), second.ravel() - second.mean()
+    scale = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum() / scale) if scale > 0 else float("nan")
+
+
+def correlation_within(first: np.ndarray, second: np.ndarray) -> float:
+    """`correlation` of (S, N) and (S, N), what differs between rows left out."""
+    return correlation(*(values - values.mean(1, keepdims=True) for values in (first, second)))
 
 
 def mean_and_error(values: np.ndarray, groups: np.ndarray) -> tuple[float, float]:

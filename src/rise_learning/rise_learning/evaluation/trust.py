@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rise_learning.evaluation.ranking import correlation, paired_rate, wins
-from rise_learning.evaluation.statistics import auc
+from rise_learning.evaluation.ranking import paired_rate, wins
+from rise_learning.evaluation.statistics import auc, correlation
 
 
 def trust_report(imagined: np.ndarray, true: np.ndarray, differs: np.ndarray, doubts: dict[str, np.ndarray]) -> dict:

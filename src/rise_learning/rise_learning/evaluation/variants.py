@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rise_learning.evaluation.statistics import correlation, mean_and_error
-from rise_learning.rl.exploration import EASE_STEPS, time_shifted
+from rise_learning.evaluation.statistics import correlation_within, mean_and_error
+from rise_learning.rl.exploration import moved_aside, time_shifted
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_robot.core.contract import Contract
 from rise_robot.core.tool_shift import ToolShift
@@ -50,7 +50,6 @@ class Variants:
 def varied(own: Tensor, state: Tensor, contract: Contract) -> Tensor:
     """(S, N, K, A): chunks (S, K, A) from joint positions (S, A), rad and m, in all KINDS."""
     tools = ToolShift(contract)
-    ease = np.clip(np.arange(own.shape[1]) / EASE_STEPS, 0.0, 1.0)[:, None, None]
     found = []
     for kind, amount in KINDS:
         if kind == "own":
@@ -58,10 +57,9 @@ def varied(own: Tensor, state: Tensor, contract: Contract) -> Tensor:
         elif kind == "time":
             found.append(time_shifted(own, state, torch.full((len(own),), amount)))
         else:
-            aside = np.zeros((tools.arms, 3))
-            aside[:, "xyz".index(kind)] = amount
-            moved = np.stack([tools(path, aside * ease) for path in own.numpy()])
-            found.append(torch.from_numpy(moved.astype(np.float32)))
+            aside = np.zeros((len(own), tools.arms, 3))
+            aside[..., "xyz".index(kind)] = amount
+            found.append(moved_aside(own, aside, tools))
     return torch.stack(found, 1)
 
 
@@ -86,11 +84,10 @@ def variants_report(found: Variants, episode_of: np.ndarray, judged: Sequence[in
     for last in judged:
         imagined, true = (values[..., -last:].mean(-1) for values in (found.imagined, found.true))
         best, ceiling = imagined.argmax(1), true.argmax(1)
-        within = (values - values.mean(1, keepdims=True) for values in (imagined, true))
         rows.append(
             {
                 "judged_frames": last,
-                "correlation": correlation(*(values.ravel() for values in within)),
+                "correlation": correlation_within(imagined, true),
                 "gain_imagined": float((imagined[states, best] - imagined[:, 0]).mean()),
                 "gain": mean_and_error(ends[states, best] - ends[:, 0], episode_of),
                 "gain_progress": mean_and_error(progress[states, best] - progress[:, 0], episode_of),
@@ -112,6 +109,7 @@ def variants_lines(rows: Sequence[dict[str, Any]], states: int) -> list[str]:
         gains = "".join(
             f"{'{:+.3f} +- {:.3f}'.format(*row[key]):>18}" for key in ("gain", "gain_progress", "gain_ceiling")
         )
-        known = float("nan") if row["correlation"] is None else row["correlation"]
-        lines.append(f"{row['judged_frames'] or 'all':>7}{known:13.2f}{row['gain_imagined']:+10.3f}{gains}")
+        lines.append(
+            f"{row['judged_frames'] or 'all':>7}{row['correlation']:13.2f}{row['gain_imagined']:+10.3f}{gains}"
+        )
     return lines

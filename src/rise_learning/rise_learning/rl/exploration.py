@@ -49,6 +49,13 @@ def randomly_shifted(chunks: Tensor, state: Tensor, most: float, rng: np.random.
     return time_shifted(chunks, state, torch.from_numpy(rng.uniform(-most, most, len(chunks)).astype(np.float32)))
 
 
+def moved_aside(chunks: Tensor, aside: np.ndarray, tools: ToolShift) -> Tensor:
+    """(B, K, A) chunks whose tools go (B, arms, 3) m beside where they led, easing in."""
+    ease = np.clip(np.arange(chunks.shape[1]) / EASE_STEPS, 0.0, 1.0)
+    moved = [tools(path, offset * ease[:, None, None]) for path, offset in zip(chunks.numpy(), aside, strict=True)]
+    return torch.from_numpy(np.stack(moved).astype(np.float32))
+
+
 @dataclass(frozen=True)
 class Explorer:
     """Varies proposed chunks; by default it leaves them alone.
@@ -80,11 +87,7 @@ class Explorer:
         aside = np.zeros((len(chunks), self.tools.arms, 3))
         aside[..., :2] = rng.normal(0.0, self.tool_shift, (*aside.shape[:2], 2))
         aside *= rng.integers(2, size=aside.shape[:2])[..., None]
-        ease = np.clip(np.arange(chunks.shape[1]) / EASE_STEPS, 0.0, 1.0)
-        moved = [
-            self.tools(path, offset * ease[:, None, None]) for path, offset in zip(chunks.numpy(), aside, strict=True)
-        ]
-        return torch.from_numpy(np.stack(moved).astype(np.float32))
+        return moved_aside(chunks, aside, self.tools)
 
     def _early_or_late(self, chunks: Tensor, state: Tensor, rng: np.random.Generator, arms: int) -> Tensor:
         each = len(chunks), arms
