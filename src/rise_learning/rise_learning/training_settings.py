@@ -123,6 +123,9 @@ class SelfImprovement:
     guided_chunks: int = 0
     """Above 0 imagined episodes of so many chunks are led by what the world model says of `candidates` at every choice,
     and those that end well are learned from like recorded ones (beyond the paper; rl/imagined_episodes.py)."""
+    led_chunks: int = 0
+    """With guided_chunks, above 0: only the first so many are led; behind them the policy goes on alone, one imagined
+    chunk a choice, so that how an episode ends is seen for little."""
     replan_steps: int = 10
     """With guided_chunks: control steps that are played of a chunk before the next one is chosen."""
     tolerance: float = 0.1

@@ -42,7 +42,7 @@ def eager(inputs: Any, noise: Tensor | None, steps: int, guidance: float) -> Ten
     return inputs.state[:, None] + torch.arange(1, CHUNK + 1)[:, None] * (0.01 + 0.1 * inputs.state[:, None].sin())
 
 
-def played(*positions: float, policy: Any = None, **changes: Any) -> ImaginedEpisodes:
+def played(*positions: float, policy: Any = None, world_model: Any = None, **changes: Any) -> ImaginedEpisodes:
     state = torch.tensor(positions)[:, None]
     context = (100 * state).clamp(min=0)[:, None, :, None, None, None].round().to(torch.uint8).repeat(1, 4, 1, 1, 1, 1)
     policy = SimpleNamespace(config=SimpleNamespace(history=(-1, 0), basis_size=2), sample=policy or holding)
@@ -50,7 +50,7 @@ def played(*positions: float, policy: Any = None, **changes: Any) -> ImaginedEpi
         **{"chunks": 7, "replan_steps": 4, "candidates": 4, "judged_frames": 1, "tolerance": 0.05, **changes}
     )
     return imagined_episodes(
-        policy, Line(), Starts(context, state, ["go"] * len(positions)), guidance,
+        policy, world_model or Line(), Starts(context, state, ["go"] * len(positions)), guidance,
         explore=climbing, top_bin=10, flow_steps=1, rng=np.random.default_rng(0),  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -102,6 +102,21 @@ def test_an_episode_too_short_to_get_to_the_end_counts_where_value_rises_enough(
 ) -> None:
     found = played(0.0, chunks=1, minimum_rise=minimum_rise)  # ten steps of 0.05
     assert found.ended_well.sum() == ended_well and bool(len(found.samples.group)) == bool(ended_well)
+
+
+def test_behind_the_led_chunks_the_policy_goes_on_alone_and_one_chunk_a_choice_is_imagined() -> None:
+    asked = []
+
+    class Counting(Line):
+        def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+            asked.append(len(chunks))
+            return super().imagine(starts, chunks, seed)
+
+    found = played(0.0, world_model=Counting(), led_chunks=2, minimum_rise=0.3)
+    assert asked == [4, 4, 1, 1, 1, 1, 1]
+    assert Guidance(chunks=7, candidates=4, led_chunks=2).imagined_chunks == sum(asked)
+    assert found.samples.state[-1] < played(0.0).samples.state[-1], "it no longer climbs"
+    assert set(found.samples.depth) == set(range(7)), "what it does alone is learned from as well"
 
 
 def test_an_advantage_is_that_of_the_chunk_it_came_from() -> None:

@@ -31,6 +31,8 @@ class Guidance:
         minimum_rise: above 0, by how much V rises over an episode that counts as ended well before it is over, too: for
             episodes too short to get to the end of the task.
         blend_steps: control steps over which a new chunk takes over from the plan, as `ChunkEnsembler` at deployment.
+        led_chunks: above 0, only so many are chosen; behind them the policy plays its own, one candidate each, so that
+            more of how it ends is seen.
         alone: the policy's own chunks are played and nothing else is imagined: what it would do by itself.
 
     Raises:
@@ -45,6 +47,7 @@ class Guidance:
     minimum_value: float = 0.95
     minimum_rise: float = 0.0
     blend_steps: int = 0
+    led_chunks: int = 0
     alone: bool = False
 
     def __post_init__(self) -> None:
@@ -53,6 +56,15 @@ class Guidance:
                 "imagined episodes choose among the policy's own chunk, the rest of the plan and at least one variant, "
                 f"and again after some steps; got candidates {self.candidates} and replan_steps {self.replan_steps}"
             )
+
+    def leads(self, choice: int) -> bool:
+        """Whether a chunk is chosen among candidates there, the first choice being 0."""
+        return not self.alone and choice < (self.led_chunks or self.chunks)
+
+    @property
+    def imagined_chunks(self) -> int:
+        """Chunks that the world model is asked for in one episode."""
+        return sum(self.candidates if self.leads(choice) else 1 for choice in range(self.chunks))
 
 
 @dataclass(frozen=True)
@@ -108,9 +120,10 @@ def imagined_episodes(
     rows, here = np.arange(len(starts.state)), starts
     plan: Tensor | None = None
     track = _Track([starts.context], [starts.state[:, None]])
-    for _ in range(guidance.chunks):
+    for choice in range(guidance.chunks):
         _, own = propose(policy, here, rng, advantage_bin=top_bin, flow_steps=flow_steps)
-        chunks = _candidates(own, plan, here.state, guidance, explore, rng)
+        varied = explore if guidance.leads(choice) else None
+        chunks = _candidates(own, plan, here.state, guidance, varied, rng)
         flat, count = chunks.flatten(0, 1), chunks.shape[1]
         imagined = world_model.imagine(here.repeat(count), flat, int(rng.integers(2**31)))
         if imagined.value_now is None:
@@ -209,9 +222,15 @@ class _Track:
 
 
 def _candidates(
-    own: Tensor, plan: Tensor | None, state: Tensor, guidance: Guidance, explore: Explorer, rng: np.random.Generator
+    own: Tensor,
+    plan: Tensor | None,
+    state: Tensor,
+    guidance: Guidance,
+    explore: Explorer | None,
+    rng: np.random.Generator,
 ) -> Tensor:
-    """(B, N, K, A): the policy's own chunk (B, K, A), what is left of the plan, and both of them varied.
+    """(B, N, K, A): the policy's own chunk (B, K, A), what is left of the plan, and both of them varied; the first of
+    them only, N = 1, where nothing is explored.
 
     The own chunk is blended into the plan as at deployment: a policy whose chunks replace each other at once fails
     where the ensembled one succeeds, and what guides it would first have to make good for that.
@@ -222,7 +241,7 @@ def _candidates(
         weights = torch.from_numpy(blend_weights(left.shape[1], guidance.blend_steps)).to(own)[:, None]
         new = torch.cat([torch.lerp(left, own[:, : len(weights)], weights), own[:, len(weights) :]], 1)
         known = [new, torch.cat([left, plan[:, -1:].expand(-1, guidance.replan_steps, -1)], 1)]
-    if guidance.alone:
+    if explore is None:
         return known[0][:, None]
     varied = guidance.candidates - len(known)
     base = torch.stack(known, 1)[:, np.arange(varied) % len(known)].flatten(0, 1)

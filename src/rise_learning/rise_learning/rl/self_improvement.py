@@ -146,7 +146,7 @@ class SelfImprovementLoop:
         guidance = Guidance(
             settings.guided_chunks, settings.replan_steps, settings.candidates, settings.judged_frames,
             tolerance=settings.tolerance, minimum_value=settings.minimum_value, minimum_rise=settings.minimum_rise,
-            blend_steps=settings.blend_steps,
+            blend_steps=settings.blend_steps, led_chunks=settings.led_chunks,
         )  # fmt: skip
         stride = self.offline.episodes.contract.actions_per_frame
         if settings.replan_steps % stride:
@@ -206,7 +206,7 @@ class SelfImprovementLoop:
         return guided - by_itself
 
     def _play(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> ImaginedEpisodes:
-        self.statistics.imagined += len(starts.state) * guidance.chunks * (1 if guidance.alone else guidance.candidates)
+        self.statistics.imagined += len(starts.state) * guidance.imagined_chunks
         return imagined_episodes(
             self.rollout_policy.eval(), self.world_model, starts, guidance,
             explore=self.explore, top_bin=self.bins.top, flow_steps=self.settings.flow_steps, rng=rng,
