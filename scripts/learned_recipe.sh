@@ -1,0 +1,36 @@
+# shellcheck shell=bash disable=SC2034
+# Self-improvement by the learned world model, for the scripts that run it (and use its variables): docs/decisions/0020, 0021.
+
+WARM_UP=(--training.loop.steps 1000 --training.loop.learning-rate 5e-4)
+EXPLORED=(--training.time-shift 14 --training.tool-shift 0.02)
+EXPLORED_DEPLOYED=(--deployment.time-shift 14 --deployment.tool-shift 0.02)
+LEARN_IMAGINED=("${EXPLORED[@]}" --training.offline-share 0.2 --training.buffer-size 65536
+    --training.loop.learning-rate 1e-3 --training.loop.checkpoint-every 2000)
+
+train_world_model() { # train_world_model SEED OUT BASE STEPS BAGS...
+    # bricks are drawn as boxes that fingers carry along: without, imagination forgets behind the grasp what is held (0020)
+    # dynamics first: the value model is shown their frames (0018), by chains as long as imagined episodes (0019)
+    local learn=(--preset small --threads 1 --seed "$1" --out "$2" --bags "${@:5}" --training.imagined-links 5)
+    python -m rise_learning.train_dynamics "${learn[@]}" --base "$3" --map-objects --object-size 0.052 0.04 0.04 \
+        --training.model.maps-per-group 1 --training.loop.steps "$4"
+    python -m rise_learning.train_value "${learn[@]}" --training.imagined-share 0.5 --training.imagined-chunks 768 \
+        --training.loop.steps 2200
+}
+
+improve_in_imagination() { # improve_in_imagination SEED OUT POLICY BAGS...
+    # from recorded frames well before the fingers close (0013); three choices are led, five more show how it ends (0021)
+    python -m rise_learning.self_improve --preset small --seed "$1" --out "$2" --init "$3" --bags "${@:4}" \
+        --training.candidates 8 --training.guided-chunks 8 --training.led-chunks 3 --training.start-frames 8 \
+        --training.judged-frames 12 --training.tolerance 0.15 --training.minimum-value 0.8 \
+        --training.starts-per-rollout 320 --training.rollout-every 2500 --training.loop.steps 12500 "${LEARN_IMAGINED[@]}"
+}
+
+evaluate_unseen() { # evaluate_unseen POLICY...: on 400 scenes that no training saw
+    local policy first
+    for policy in "$@"; do
+        for first in 7000000 7100000; do
+            python -m rise_learning.evaluate --run "$policy" --level steady --episodes 200 --seed "$first" --json \
+                --out "$policy/evaluation_$first.json"
+        done
+    done
+}
