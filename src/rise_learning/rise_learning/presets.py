@@ -27,7 +27,7 @@ class Preset:
 def small() -> Preset:
     """Hours on two CPU cores, at the frame size of `tiny`: wider dynamics of finer latents, more steps of all.
 
-    Measured on one busy core: value 15 min, dynamics 2 to 2.4 s a step with value_weight (1.4 s without, two threads
+    Measured on one busy core: value 15 min, dynamics about 2 s a step with chains of 3 (1.4 s without, two threads
     alone), imitation 17 min; scripts/world_model.sh and scripts/self_improvement.sh say how the rest is chosen.
     """
     return Preset(
