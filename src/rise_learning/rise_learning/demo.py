@@ -25,17 +25,21 @@ its explored chunks and from the expert's deliberate failures as well."""
 EXPLORED = {"time_shift": 14, "tool_shift": 0.02}
 """How chunks are varied, control steps and m: those recorded for the world model and those that are imagined."""
 IMAGINED_EPISODES = {
-    "guided_chunks": 3,
-    "candidates": 12,
+    "guided_chunks": 8,
+    "led_chunks": 3,
+    "candidates": 8,
     "judged_frames": 12,
+    "tolerance": 0.15,
     "start_frames": 8,
-    "minimum_rise": 0.05,
+    "minimum_value": 0.8,
     "offline_share": 0.2,
     "buffer_size": 32768,
     **EXPLORED,
 }
-"""Self-improvement as in docs/decisions/0009 and 0013: short episodes, led by the world model, from well before the
-first grasp."""
+"""Self-improvement as in docs/decisions/0021: episodes from well before the first grasp, led by the world model until the
+fingers have closed, and seen to the end."""
+BRICK = (0.052, 0.04, 0.04)
+"""m along the belt, across it and high: how control maps draw bricks (docs/decisions/0020)."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,8 @@ class DemoConfig:
     """Distance by which its grasps miss, m; it never notices, so that its commands do not tell the outcome."""
     corruption_rate: float = 0.75
     dynamics_steps: int = 400
-    dynamics_links: int = 3
-    """Chains of imagined contexts that the dynamics learn to go on from: as long as imagined episodes."""
+    links: int = 5
+    """Chains of imagined contexts that the dynamics learn to go on from, and whose frames the value model is shown."""
     value_steps: int = 1000
     value_imagined_share: float = 0.5
     """Share of its frames that the value model is shown as the dynamics show them."""
@@ -163,8 +167,9 @@ def _rollouts(out: Path, config: DemoConfig) -> Stage:
 
 def _training(out: Path, config: DemoConfig) -> dict[str, Stage]:
     everything, its_own = (out / "bags",), tuple(out / "bags" / name for name in POLICY_BAGS)
-    chained = ("--map-objects", *_flags("training", imagined_links=config.dynamics_links))
-    shown = {"imagined_share": config.value_imagined_share, "imagined_chunks": config.value_imagined_chunks}
+    links = {"imagined_links": config.links}
+    drawn = ("--map-objects", *_flags(object_size=BRICK), *_flags("training", **links))
+    shown = {"imagined_share": config.value_imagined_share, "imagined_chunks": config.value_imagined_chunks, **links}
     warmup = (*_flags(init=out / "imitation"), *_flags("training.loop", learning_rate=config.warmup_rate))
     led = _flags(
         "training",
@@ -175,7 +180,7 @@ def _training(out: Path, config: DemoConfig) -> dict[str, Stage]:
     led = (*led, *_flags("training.loop", learning_rate=config.self_improve_rate))
     cores = config.processes
     settings = (
-        ("train_dynamics", "dynamics", config.dynamics_steps, 1, chained, everything),
+        ("train_dynamics", "dynamics", config.dynamics_steps, 1, drawn, everything),
         ("train_value", "value", config.value_steps, cores, _flags("training", **shown), everything),
         ("train_policy", "policy", config.warmup_steps, cores, warmup, its_own),
         ("self_improve", "self_improved", config.self_improve_steps, cores, led, its_own),

@@ -21,7 +21,7 @@ from rise_learning import (
     train_policy,
     train_value,
 )
-from rise_learning.demo import DemoConfig, demo_stages
+from rise_learning.demo import BRICK, DemoConfig, demo_stages
 from rise_learning.evaluation.counterfactuals import KINDS
 from rise_learning.evaluation.ranking import ranking_report
 from rise_learning.evaluation.stages import Lanes, Stage, StageError, StageLog, all_stages, run_stages
@@ -29,6 +29,7 @@ from rise_learning.evaluation.summary import summarize_run, table
 from rise_learning.presets import PRESET_NAMES
 from rise_robot import bringup, collect
 from rise_robot.bag import check
+from rise_robot.sim.scene import BRICK_HALF
 
 TRAININGS = {module.__name__: module for module in (train_value, train_dynamics, train_policy, self_improve)}
 WRITE = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.write_text(p.read_text() + '.' if p.exists() else '.')"
@@ -59,6 +60,10 @@ def test_every_command_is_understood(tmp_path: Path) -> None:
     assert seen["rise_learning.train_value"].training.loop.steps == 7
     assert seen["rise_learning.train_policy"].init == tmp_path / "imitation"
     assert check.__name__ in seen
+
+
+def test_bricks_are_drawn_as_large_as_they_are() -> None:
+    assert BRICK == pytest.approx(2 * BRICK_HALF)
 
 
 def test_no_evaluated_scene_was_trained_on() -> None:
