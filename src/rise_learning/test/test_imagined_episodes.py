@@ -192,6 +192,38 @@ def test_a_rehearsed_loop_leads_what_fails_alone_and_learns_from_as_many_others(
     assert len(loop.buffer) == learned * 3, "frames that a whole chunk follows"
 
 
+class Stubborn(Demanding):
+    """What is led from frames divisible by three fails until it is tried the third time."""
+
+    tried = 0
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        found = super().imagine(starts, chunks, seed)
+        assert starts.origin is not None
+        self.tried += (np.diff(starts.origin) == 0).any()
+        hard = (starts.origin % 3 == 0) & (starts.origin % 2 == 1) & (self.tried <= 2 * 2)  # of two chunks each
+        return dataclasses.replace(found, rise=found.rise * ~hard[:, None])
+
+
+@pytest.mark.parametrize(("attempts", "corrected", "led"), [(1, 4, 6), (2, 4, 6 + 2), (3, 6, 6 + 2 + 2), (9, 6, 10)])
+def test_what_does_not_end_well_is_led_again(
+    attempts: int, corrected: int, led: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = np.array([0, 2, 4, 1, 5, 7, 11, 3, 9])  # six odd ones, of which two are stubborn
+    monkeypatch.setattr(self_improvement, "offline_starts", lambda episodes, *_: recorded_starts(episodes, frames))
+    loop = loop_of(Stubborn(), rehearse=True, attempts=attempts)
+    loop.before_step(0)
+    assert loop.statistics.episodes_corrected == corrected
+    assert loop.statistics.imagined == 9 * 2 + led * 2 * 3
+    assert len(loop.buffer) == (corrected + 3) * 3, "each once, and all that the policy does alone"
+
+
+@pytest.mark.parametrize("changes", [{"attempts": 0}, {"rehearse": False}, {"minimum_gain": 0.1}])
+def test_attempts_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="attempt"):
+        loop_of(Perfect(), **{"rehearse": True, "attempts": 2, **changes}).before_step(0)
+
+
 class Improvable(Perfect):
     """Where candidates are imagined all rises to 1; alone to a half from odd frames, nearly as far from even ones."""
 

@@ -151,8 +151,10 @@ class SelfImprovementLoop:
         stride = self.offline.episodes.contract.actions_per_frame
         if settings.replan_steps % stride:
             raise ConfigError(f"replan_steps {settings.replan_steps} is no multiple of {stride}, the steps of a frame")
-        if settings.minimum_gain and not settings.rehearse:
-            raise ConfigError("minimum_gain is over what the policy does alone: it needs rehearse")
+        if (settings.minimum_gain or settings.attempts > 1) and not settings.rehearse:
+            raise ConfigError("minimum_gain and attempts are about what the policy does not do alone: they need rehearse")
+        if settings.attempts < 1 or settings.minimum_gain and settings.attempts > 1:
+            raise ConfigError(f"one attempt at least, and with minimum_gain just one; got {settings.attempts}")
         starts = offline_starts(self.offline.episodes, rng, settings.starts_per_rollout, settings.start_frames)
         for part in tqdm(starts.split(EPISODES_AT_ONCE), "imagined episodes", leave=False, unit_scale=EPISODES_AT_ONCE):
             self.statistics.episodes += len(part.state)
@@ -173,8 +175,10 @@ class SelfImprovementLoop:
         """Play alone, lead what that leaves to be done better, and learn from both in equal shares."""
         alone, gain = self._play(starts, replace(guidance, alone=True), rng), self.settings.minimum_gain
         corrected = np.zeros(len(starts.state), bool)
-        again = np.flatnonzero(~alone.ended_well | (gain > 0))
-        if len(again):
+        for _ in range(self.settings.attempts):
+            again = np.flatnonzero(~corrected & (~alone.ended_well | (gain > 0)))
+            if not len(again):
+                break
             led = self._play(starts.select(again), guidance, rng)
             better = led.ended_well
             if gain:
