@@ -36,7 +36,7 @@ IMAGINED_EPISODES = {
     "buffer_size": 32768,
     **EXPLORED,
 }
-"""Self-improvement as in docs/decisions/0021: episodes from well before the first grasp, led by the world model until the
+"""Self-improvement as in docs/decisions/0021: episodes from well before the first grasp, led by the world model until
 fingers have closed, and seen to the end."""
 BRICK = (0.052, 0.04, 0.04)
 """m along the belt, across it and high: how control maps draw bricks (docs/decisions/0020)."""

@@ -140,8 +140,8 @@ class SelfImprovement:
     """With guided_chunks: the policy first plays every imagined episode alone. Only those that do not end well are led,
     and of the others as many are learned from as of these."""
     attempts: int = 1
-    """With rehearse: times that an episode which does not end well is led. What is led once to a good end is mostly what
-    is easy; hard scenes get there by trying (docs/decisions/0021)."""
+    """With rehearse: times that an episode which does not end well is led. What is led to a good end at once is mostly
+    easy; hard scenes get there by trying (docs/decisions/0021)."""
     minimum_gain: float = 0.0
     """With rehearse, above 0: every episode is led as well, and is a correction where V ends this much above what the
     policy alone makes of the same start. For episodes too short to tell what ends well."""

@@ -63,7 +63,7 @@ def test_every_command_is_understood(tmp_path: Path) -> None:
 
 
 def test_bricks_are_drawn_as_large_as_they_are() -> None:
-    assert BRICK == pytest.approx(2 * BRICK_HALF)
+    np.testing.assert_allclose(BRICK, 2 * BRICK_HALF)
 
 
 def test_no_evaluated_scene_was_trained_on() -> None:

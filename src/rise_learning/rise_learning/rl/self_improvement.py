@@ -152,8 +152,8 @@ class SelfImprovementLoop:
         if settings.replan_steps % stride:
             raise ConfigError(f"replan_steps {settings.replan_steps} is no multiple of {stride}, the steps of a frame")
         if (settings.minimum_gain or settings.attempts > 1) and not settings.rehearse:
-            raise ConfigError("minimum_gain and attempts are about what the policy does not do alone: they need rehearse")
-        if settings.attempts < 1 or settings.minimum_gain and settings.attempts > 1:
+            raise ConfigError("minimum_gain and attempts are over what the policy does alone: they need rehearse")
+        if settings.attempts < 1 or (settings.minimum_gain and settings.attempts > 1):
             raise ConfigError(f"one attempt at least, and with minimum_gain just one; got {settings.attempts}")
         starts = offline_starts(self.offline.episodes, rng, settings.starts_per_rollout, settings.start_frames)
         for part in tqdm(starts.split(EPISODES_AT_ONCE), "imagined episodes", leave=False, unit_scale=EPISODES_AT_ONCE):
