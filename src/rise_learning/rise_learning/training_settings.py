@@ -140,8 +140,8 @@ class SelfImprovement:
     """With guided_chunks: the policy first plays every imagined episode alone. Only those that do not end well are led,
     and of the others as many are learned from as of these."""
     attempts: int = 1
-    """With rehearse: times that an episode which does not end well is led. What is led to a good end at once is mostly
-    easy; hard scenes get there by trying (docs/decisions/0021)."""
+    """With guided_chunks: times that an episode which does not end well is led. What is led to a good end at once is
+    mostly easy; hard scenes get there by trying (docs/decisions/0021)."""
     minimum_gain: float = 0.0
     """With rehearse, above 0: every episode is led as well, and is a correction where V ends this much above what the
     policy alone makes of the same start. For episodes too short to tell what ends well."""
@@ -153,6 +153,9 @@ class SelfImprovement:
     III; without guided_chunks leave them out with chunks_per_start 1)."""
     start_frames: int = 0
     """Only the first so many frames of an episode are states to imagine from; 0 takes all of them."""
+    failed_share: float = 0.0
+    """Above 0, this share of the states to imagine from is of recordings that failed, and the rest is not. What has
+    failed once mostly fails again: there is what can be learned (docs/decisions/0021). 0 draws from all alike."""
     rollout_every: int = 4
     """Training steps between two rollout stages."""
     video_every: int = 500

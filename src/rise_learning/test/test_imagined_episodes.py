@@ -218,7 +218,16 @@ def test_what_does_not_end_well_is_led_again(
     assert len(loop.buffer) == (corrected + 3) * 3, "each once, and all that the policy does alone"
 
 
-@pytest.mark.parametrize("changes", [{"attempts": 0}, {"rehearse": False}, {"minimum_gain": 0.1}])
+def test_without_rehearsal_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = np.array([0, 2, 4, 1, 5, 7, 11, 3, 9])
+    monkeypatch.setattr(self_improvement, "offline_starts", lambda episodes, *_: recorded_starts(episodes, frames))
+    loop = loop_of(Stubborn(), attempts=2)
+    loop.before_step(0)
+    assert loop.statistics.episodes_ended_well == 7 and len(loop.buffer) == 7 * 3
+    assert loop.statistics.imagined == (9 + 2) * 2 * 3
+
+
+@pytest.mark.parametrize("changes", [{"attempts": 0}, {"minimum_gain": 0.1}])
 def test_attempts_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="attempt"):
         loop_of(Perfect(), **{"rehearse": True, "attempts": 2, **changes}).before_step(0)

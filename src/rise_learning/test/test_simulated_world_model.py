@@ -15,7 +15,7 @@ from rise_learning.errors import DataError
 from rise_learning.rl import simulated_world_model
 from rise_learning.rl.imagination import Imagined, Starts, Travelled
 from rise_learning.rl.imagined_frames import ImaginedFrames
-from rise_learning.rl.self_improvement import offline_starts
+from rise_learning.rl.offline_starts import offline_starts
 from rise_learning.rl.simulated_world_model import SimulatedWorldModel, recorded_task
 from rise_robot import collect
 from rise_robot.core.contract import Contract, config_path

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
 from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.exploration import Explorer
-from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout, recorded_starts
+from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
 from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, judged_again
+from rise_learning.rl.offline_starts import offline_starts
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
@@ -90,7 +90,7 @@ class SelfImprovementLoop:
         return imagined_rollout(
             self.rollout_policy.eval(),
             self.world_model,
-            offline_starts(self.offline.episodes, rng, states, settings.start_frames),
+            self._starts(states, rng),
             top_bin=self.bins.top,
             candidates=settings.candidates,
             chunks_per_start=settings.chunks_per_start,
@@ -151,19 +151,17 @@ class SelfImprovementLoop:
         stride = self.offline.episodes.contract.actions_per_frame
         if settings.replan_steps % stride:
             raise ConfigError(f"replan_steps {settings.replan_steps} is no multiple of {stride}, the steps of a frame")
-        if (settings.minimum_gain or settings.attempts > 1) and not settings.rehearse:
-            raise ConfigError("minimum_gain and attempts are over what the policy does alone: they need rehearse")
+        if settings.minimum_gain and not settings.rehearse:
+            raise ConfigError("minimum_gain is over what the policy does alone: it needs rehearse")
         if settings.attempts < 1 or (settings.minimum_gain and settings.attempts > 1):
             raise ConfigError(f"one attempt at least, and with minimum_gain just one; got {settings.attempts}")
-        starts = offline_starts(self.offline.episodes, rng, settings.starts_per_rollout, settings.start_frames)
+        starts = self._starts(settings.starts_per_rollout, rng)
         for part in tqdm(starts.split(EPISODES_AT_ONCE), "imagined episodes", leave=False, unit_scale=EPISODES_AT_ONCE):
             self.statistics.episodes += len(part.state)
             if settings.rehearse:
                 self._rehearse(part, guidance, rng)
                 continue
-            led = self._play(part, guidance, rng)
-            self.statistics.episodes_ended_well += int(led.ended_well.sum())
-            self._learn(led.samples)
+            self.statistics.episodes_ended_well += int(self._lead(part, guidance, rng).sum())
         if not len(self.buffer):
             raise ConfigError(
                 f"none of {len(starts.state)} imagined episodes reaches a value of {settings.minimum_value:g} within "
@@ -175,21 +173,33 @@ class SelfImprovementLoop:
         """Play alone, lead what that leaves to be done better, and learn from both in equal shares."""
         alone, gain = self._play(starts, replace(guidance, alone=True), rng), self.settings.minimum_gain
         corrected = np.zeros(len(starts.state), bool)
-        for _ in range(self.settings.attempts):
-            again = np.flatnonzero(~corrected & (~alone.ended_well | (gain > 0)))
-            if not len(again):
-                break
-            led = self._play(starts.select(again), guidance, rng)
-            better = led.ended_well
-            if gain:
-                better = better & (self._gain(starts, guidance, alone, led, rng) >= gain)
-            corrected[again] = better
-            self._learn(led.of(np.flatnonzero(better)))
+        if gain:
+            led = self._play(starts, guidance, rng)
+            corrected = led.ended_well & (self._gain(starts, guidance, alone, led, rng) >= gain)
+            self._learn(led.of(np.flatnonzero(corrected)))
+        else:
+            corrected[~alone.ended_well] = self._lead(starts.select(np.flatnonzero(~alone.ended_well)), guidance, rng)
         others = np.flatnonzero(alone.ended_well & ~corrected)
         self._learn(alone.of(others[: max(1, int(corrected.sum()))]))
         self.statistics.episodes_alone += int(alone.ended_well.sum())
         self.statistics.episodes_corrected += int(corrected.sum())
         self.statistics.episodes_ended_well += int((alone.ended_well | corrected).sum())
+
+    def _lead(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> np.ndarray:
+        """(B,) which of B episodes end well when they are led, as often as `attempts` says; those are learned from."""
+        well = np.zeros(len(starts.state), bool)
+        for _ in range(self.settings.attempts):
+            again = np.flatnonzero(~well)
+            if not len(again):
+                break
+            led = self._play(starts.select(again), guidance, rng)
+            well[again] = led.ended_well
+            self._learn(led.samples)
+        return well
+
+    def _starts(self, count: int, rng: np.random.Generator) -> Starts:
+        settings = self.settings
+        return offline_starts(self.offline.episodes, rng, count, settings.start_frames, settings.failed_share)
 
     def _gain(
         self,
@@ -271,14 +281,6 @@ class SelfImprovementLoop:
         if state:
             self.buffer.restore(state)
             self.statistics = Statistics(**json.loads(bytes(state["statistics"].tolist())))
-
-
-def offline_starts(episodes: EpisodeSet, rng: np.random.Generator, count: int, first_frames: int = 0) -> Starts:
-    """States drawn from the offline data, those at which at least one frame follows; `first_frames` of an episode."""
-    everything = np.arange(len(episodes))
-    within = everything - episodes.first_frame[episodes.episode_of] < (first_frames or np.inf)
-    g = rng.choice(everything[(episodes.frames_left(everything) > 0) & within], count)
-    return recorded_starts(episodes, g)
 
 
 def merge_inputs(parts: list[PolicyInput]) -> PolicyInput:
