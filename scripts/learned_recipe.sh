@@ -2,9 +2,8 @@
 # Self-improvement by the learned world model, for the scripts that run it (and use its variables): docs/decisions/0020, 0021.
 
 WARM_UP=(--training.loop.steps 1000 --training.loop.learning-rate 5e-4)
-EXPLORED=(--training.time-shift 14 --training.tool-shift 0.02)
 EXPLORED_DEPLOYED=(--deployment.time-shift 14 --deployment.tool-shift 0.02)
-LEARN_IMAGINED=("${EXPLORED[@]}" --training.offline-share 0.2 --training.buffer-size 65536
+LEARN_IMAGINED=(--training.time-shift 14 --training.tool-shift 0.02 --training.offline-share 0.2 --training.buffer-size 65536
     --training.loop.learning-rate 1e-3 --training.loop.checkpoint-every 2000)
 
 train_world_model() { # train_world_model SEED OUT BASE STEPS BAGS...

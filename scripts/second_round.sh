@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The second real round behind scripts/self_improvement.sh WORK SEED learned: the self-improved policy is deployed and recorded,
 # with interventions; world model and policy are refined on these bags, and the policy improves itself again.
-#   scripts/second_round.sh [WORK_DIRECTORY] [SEED]     two hours of one CPU core; continues where it was
+#   scripts/second_round.sh [WORK_DIRECTORY] [SEED]     hours of one CPU core; continues where it was
 # Evaluations are of 400 episodes each, on the seeds of the first round.
 set -euo pipefail
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)

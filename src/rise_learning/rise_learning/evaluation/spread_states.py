@@ -7,6 +7,7 @@ import numpy as np
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
 from rise_learning.rl.imagination import Starts, recorded_starts
+from rise_learning.rl.offline_starts import frames_to_begin_from
 
 
 def spread_states(
@@ -22,9 +23,7 @@ def spread_states(
     Raises:
         ConfigError: there are fewer.
     """
-    everything = np.arange(len(episodes))
-    within = everything - episodes.first_frame[episodes.episode_of] < (first_frames or np.inf)
-    frames = rng.permutation(everything[(episodes.frames_left(everything) > 0) & within])
+    frames = rng.permutation(frames_to_begin_from(episodes, first_frames))
     if len(frames) < count:
         raise ConfigError(f"{count} states were asked for, these bags have {len(frames)} to begin from")
     chosen = frames[np.argsort(_number_within(episodes.episode_of[frames]), kind="stable")][:count]
