@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rise_learning.errors import ConfigError
 from rise_learning.model_choices import DynamicsModel, PatchModel, ValueBackbone
 from rise_learning.policy.config import BasePolicyConfig, PolicyConfig
 from rise_learning.training.loop import LoopConfig
+
+
+def _check_shares(settings: object, *names: str) -> None:
+    """Raises ConfigError where one of these settings is no share between 0 and 1."""
+    for name in names:
+        share = getattr(settings, name)
+        if not 0 <= share <= 1:
+            raise ConfigError(f"{name} is a share between 0 and 1, got {share:g}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,9 @@ class ValueTraining:
     """Share of the episodes kept for the reported AUC."""
     backbone: ValueBackbone = field(default_factory=ValueBackbone)
 
+    def __post_init__(self) -> None:
+        _check_shares(self, "progress_only_share", "imagined_share", "held_out")
+
 
 @dataclass(frozen=True)
 class DynamicsTraining:
@@ -63,6 +75,9 @@ class DynamicsTraining:
     reported_chunks: int = 96
     """Held-out chunks that the reported PSNR is measured on."""
     model: DynamicsModel = field(default_factory=PatchModel)
+
+    def __post_init__(self) -> None:
+        _check_shares(self, "held_out")
 
 
 @dataclass(frozen=True)
@@ -165,3 +180,6 @@ class SelfImprovement:
     """Newest imagined samples kept."""
     flow_steps: int = 3
     dynamics_steps: int = 1
+
+    def __post_init__(self) -> None:
+        _check_shares(self, "offline_share", "kept_states", "bin_tail", "minimum_trust", "failed_share")
