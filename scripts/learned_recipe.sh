@@ -17,11 +17,13 @@ train_world_model() { # train_world_model SEED OUT BASE STEPS BAGS...
 }
 
 improve_in_imagination() { # improve_in_imagination SEED OUT POLICY BAGS...
-    # from recorded frames well before the fingers close (0013); three choices are led, five more show how it ends (0021)
+    # from recorded frames well before the fingers close (0013); three choices are led, five more show how it ends,
+    # and what does not end well is tried again; mostly where recordings failed (0021)
     python -m rise_learning.self_improve --preset small --seed "$1" --out "$2" --init "$3" --bags "${@:4}" \
         --training.candidates 8 --training.guided-chunks 8 --training.led-chunks 3 --training.start-frames 8 \
         --training.judged-frames 12 --training.tolerance 0.15 --training.minimum-value 0.8 \
-        --training.starts-per-rollout 320 --training.rollout-every 2500 --training.loop.steps 12500 "${LEARN_IMAGINED[@]}"
+        --training.attempts 3 --training.failed-share 0.75 \
+        --training.starts-per-rollout 192 --training.rollout-every 2500 --training.loop.steps 12500 "${LEARN_IMAGINED[@]}"
 }
 
 evaluate_unseen() { # evaluate_unseen POLICY...: on 400 scenes that no training saw

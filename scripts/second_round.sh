@@ -25,11 +25,11 @@ deploy() { # deploy NAME EPISODES FIRST_SEED FLAGS...: of the policy that came o
         python -m rise_learning.evaluate --run "$before/self_improved" --level steady --episodes "$2" --seed "$3" \
             --record "$work/bags/$1_$seed" --out "$after/$1.json" "${@:4}"
 }
-deploy second_rollouts 400 6200000
-deploy second_corrections 100 6300000 --intervene
-deploy second_explored 300 6400000 "${EXPLORED_DEPLOYED[@]}"
+deploy second_rollouts 400 6500000
+deploy second_corrections 100 6600000 --intervene
+deploy second_explored 300 6700000 "${EXPLORED_DEPLOYED[@]}"
 
-its_own=("$work/bags/demonstrations" "$work"/bags/{rollouts,second_rollouts,second_corrections}_"$seed")
+its_own=("$work/bags/demonstrations" "$work"/bags/{rollouts,warm_rollouts,second_rollouts,second_corrections}_"$seed")
 train_world_model "$seed" "$after" "$before/dynamics" 300 "${its_own[@]}" "$work"/bags/{explored,second_explored}_"$seed"
 python -m rise_learning.train_policy --preset small --bags "${its_own[@]}" --out "$after" --init "$before/self_improved" \
     --seed "$seed" "${WARM_UP[@]}"

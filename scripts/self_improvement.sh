@@ -39,8 +39,11 @@ learned)
     [ -e "$work/bags/explored_$seed/metadata.yaml" ] ||
         python -m rise_learning.evaluate --run "$run/imitation" --level steady --episodes 600 --seed 6100000 \
             "${EXPLORED_DEPLOYED[@]}" --record "$work/bags/explored_$seed" --out "$run/explored.json"
+    [ -e "$work/bags/warm_rollouts_$seed/metadata.yaml" ] ||
+        python -m rise_learning.evaluate --run "$run/policy" --level steady --episodes 600 --seed 6200000 \
+            --record "$work/bags/warm_rollouts_$seed" --out "$run/warm_rollouts.json"
     train_world_model "$seed" "$improved" none 600 "${bags[@]}" "$work/bags/explored_$seed"
-    improve_in_imagination "$seed" "$improved" "$run/policy" "${bags[@]}" ;;
+    improve_in_imagination "$seed" "$improved" "$run/policy" "${bags[@]}" "$work/bags/warm_rollouts_$seed" ;;
 *)
     echo "the world model is simulator or learned, not $world_model" >&2
     exit 2 ;;
