@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# Self-improvement by the learned world model, for the scripts that run it (and use its variables): docs/decisions/0020, 0021.
+# Self-improvement by the learned world model, for the scripts that run it (and use its variables): docs/decisions/0020 to 0022.
 
 WARM_UP=(--training.loop.steps 1000 --training.loop.learning-rate 5e-4)
 EXPLORED_DEPLOYED=(--deployment.time-shift 14 --deployment.tool-shift 0.02)
@@ -18,7 +18,7 @@ train_world_model() { # train_world_model SEED OUT BASE STEPS BAGS...
 
 improve_in_imagination() { # improve_in_imagination SEED OUT POLICY BAGS...
     # from recorded frames well before the fingers close (0013); three choices are led, five more show how it ends,
-    # and what does not end well is tried again; mostly where recordings failed (0021)
+    # and what does not end well is tried again; mostly where recordings failed (0022)
     python -m rise_learning.self_improve --preset small --seed "$1" --out "$2" --init "$3" --bags "${@:4}" \
         --training.candidates 8 --training.guided-chunks 8 --training.led-chunks 3 --training.start-frames 8 \
         --training.judged-frames 12 --training.tolerance 0.15 --training.minimum-value 0.8 \

@@ -32,12 +32,14 @@ IMAGINED_EPISODES = {
     "tolerance": 0.15,
     "start_frames": 8,
     "minimum_value": 0.8,
+    "attempts": 3,
+    "failed_share": 0.75,
     "offline_share": 0.2,
     "buffer_size": 32768,
     **EXPLORED,
 }
-"""Self-improvement as in docs/decisions/0021: episodes from well before the first grasp, led by the world model until
-fingers have closed, and seen to the end."""
+"""Self-improvement as in docs/decisions/0022: episodes from well before the first grasp, mostly where recordings failed;
+led by the world model until fingers have closed, seen to the end, and tried again where that is not good."""
 BRICK = (0.052, 0.04, 0.04)
 """m along the belt, across it and high: how control maps draw bricks (docs/decisions/0020)."""
 
@@ -91,7 +93,7 @@ class DemoConfig:
     warmup_rate: float = 5e-4
     self_improve_steps: int = 4000
     self_improve_rate: float = 1e-3
-    imagined_episodes: int = 300
+    imagined_episodes: int = 150
     """At each rollout stage."""
     rollout_every: int = 2000
     evaluation_episodes: int = 150
