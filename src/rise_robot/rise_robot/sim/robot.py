@@ -102,6 +102,9 @@ class SimulatedRobot:
     def step(self, action: np.ndarray) -> StepResult:
         """Apply one action for one control period.
 
+        It is rounded to float32, as commands are read from bags: contacts turn the eighth digit into a brick that is lost
+        in the recording and lies there in its replay.
+
         Args:
             action: (A,) absolute joint targets, rad; grippers in m of opening. Values outside the contract's limits
                 are clipped and counted in `limit_hits`.
@@ -114,10 +117,9 @@ class SimulatedRobot:
             raise SimulationError(f"action must be {self._lower.shape} finite numbers, got {action!r}")
         if self.outcome != "running":
             raise SimulationError(f"the episode ended as {self.outcome}; call reset(seed)")
-        clipped = np.clip(action, self._lower, self._upper)
-        self.limit_hits += int((clipped != action).sum())
+        self.limit_hits += int((np.clip(action, self._lower, self._upper) != action).sum())
         self.task.before_step()
-        self._data.ctrl[:] = clipped
+        self._data.ctrl[:] = np.clip(action.astype(np.float32), self._lower, self._upper)
         mujoco.mj_step(self._model, self._data, nstep=self._substeps)
         self._forward()
         self._step += 1
