@@ -38,8 +38,8 @@ IMAGINED_EPISODES = {
     "buffer_size": 32768,
     **EXPLORED,
 }
-"""Self-improvement as in docs/decisions/0022: episodes from well before the first grasp, mostly where recordings failed;
-led by the world model until fingers have closed, seen to the end, and tried again where that is not good."""
+"""Self-improvement as in docs/decisions/0022: episodes from well before the first grasp, mostly where recordings
+failed; led by the world model until fingers have closed, seen to the end, and tried again where that is not good."""
 BRICK = (0.052, 0.04, 0.04)
 """m along the belt, across it and high: how control maps draw bricks (docs/decisions/0020)."""
 

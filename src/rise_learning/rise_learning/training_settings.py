@@ -156,7 +156,7 @@ class SelfImprovement:
     and of the others as many are learned from as of these."""
     attempts: int = 1
     """With guided_chunks: times that an episode which does not end well is led. What is led to a good end at once is
-    mostly easy; hard scenes get there by trying (docs/decisions/0021)."""
+    mostly easy; hard scenes get there by trying (docs/decisions/0021, 0022)."""
     minimum_gain: float = 0.0
     """With rehearse, above 0: every episode is led as well, and is a correction where V ends this much above what the
     policy alone makes of the same start. For episodes too short to tell what ends well."""
@@ -170,7 +170,7 @@ class SelfImprovement:
     """Only the first so many frames of an episode are states to imagine from; 0 takes all of them."""
     failed_share: float = 0.0
     """Above 0, this share of the states to imagine from is of recordings that failed, and the rest is not. What has
-    failed once mostly fails again: there is what can be learned (docs/decisions/0021). 0 draws from all alike."""
+    failed once mostly fails again: there is what can be learned (docs/decisions/0022). 0 draws from all alike."""
     rollout_every: int = 4
     """Training steps between two rollout stages."""
     video_every: int = 500

@@ -102,8 +102,8 @@ class SimulatedRobot:
     def step(self, action: np.ndarray) -> StepResult:
         """Apply one action for one control period.
 
-        It is rounded to float32, as commands are read from bags: contacts turn the eighth digit into a brick that is lost
-        in the recording and lies there in its replay.
+        It is rounded to float32, as commands are read from bags: contacts turn the eighth digit into a brick that is
+        lost in the recording and lies there in its replay.
 
         Args:
             action: (A,) absolute joint targets, rad; grippers in m of opening. Values outside the contract's limits
