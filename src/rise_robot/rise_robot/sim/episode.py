@@ -123,7 +123,7 @@ def stream_episode(robot: SimulatedRobot, agent: Agent, seed: int, *, render: bo
         yield Tick(
             **seen,
             command=robot.command,
-            clean_command=np.asarray(getattr(agent, "clean_action", robot.command)),
+            clean_command=robot.as_executed(getattr(agent, "clean_action", robot.command)),
             human=bool(getattr(agent, "human", False)),
             events=events,
             outcome=robot.outcome,

@@ -102,9 +102,6 @@ class SimulatedRobot:
     def step(self, action: np.ndarray) -> StepResult:
         """Apply one action for one control period.
 
-        It is rounded to float32, as commands are read from bags: contacts turn the eighth digit into a brick that is
-        lost in the recording and lies there in its replay.
-
         Args:
             action: (A,) absolute joint targets, rad; grippers in m of opening. Values outside the contract's limits
                 are clipped and counted in `limit_hits`.
@@ -119,11 +116,18 @@ class SimulatedRobot:
             raise SimulationError(f"the episode ended as {self.outcome}; call reset(seed)")
         self.limit_hits += int((np.clip(action, self._lower, self._upper) != action).sum())
         self.task.before_step()
-        self._data.ctrl[:] = np.clip(action.astype(np.float32), self._lower, self._upper)
+        self._data.ctrl[:] = self.as_executed(action)
         mujoco.mj_step(self._model, self._data, nstep=self._substeps)
         self._forward()
         self._step += 1
         return StepResult(self.task.after_step(self.time), self.task.outcome)
+
+    def as_executed(self, action: np.ndarray) -> np.ndarray:
+        """(A,) what an action comes to: rounded to float32, as commands are read from bags, and within the limits.
+
+        Contacts turn the eighth digit into a brick that is lost in the recording and lies there in its replay.
+        """
+        return np.clip(np.asarray(action, np.float32), self._lower, self._upper)
 
     @property
     def time(self) -> float:
