@@ -65,10 +65,20 @@ def test_the_driver_hears_it_and_faults_come_and_go_on_command(place: str) -> No
 
 def test_channels_are_those_given_or_of_the_ros_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "3")
-    assert channels(["left", "right"], ["left=vcan0"]) == {"left": "vcan0", "right": f"{GROUP}:6207"}
+    assert channels(["left", "right"], ["left=vcan0"]) == {"left": "vcan0", "right": f"{GROUP}:6007"}
     monkeypatch.delenv("ROS_DOMAIN_ID")
-    assert emulated_channel("left") == f"{GROUP}:6200"
-    assert emulated_channel("left", leader=True) == f"{GROUP}:6800"
+    assert emulated_channel("left") == f"{GROUP}:6000"
+    assert emulated_channel("left", leader=True) == f"{GROUP}:6500"
+
+
+def test_no_two_arms_of_any_domain_meet_nor_does_an_arm_meet_dds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A participant of Fast DDS had taken the port of the left leader of domain 100."""
+    ports = []
+    for domain in range(233):
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+        told = [emulated_channel(arm, leader) for arm in ("left", "right") for leader in (False, True)]
+        ports += [int(channel.rpartition(":")[2]) for channel in told]
+    assert len(set(ports)) == len(ports) and min(ports) > 1024 and max(ports) < 7000
 
 
 def test_it_can_be_started_by_launch() -> None:

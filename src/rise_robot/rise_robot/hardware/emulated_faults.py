@@ -1,6 +1,6 @@
 """Faults of the emulated arm, on command: one CAN frame of an identifier that no real Piper uses.
 
-python -m rise_robot.emulated_piper --fault dead_motor:3 --channels left=239.74.163.2:6200
+python -m rise_robot.emulated_piper --fault dead_motor:3 --channels left=239.74.163.2:6000
 """
 
 from __future__ import annotations
