@@ -6,8 +6,8 @@ import os
 
 GROUP = "239.74.163.2"
 FIRST_PORT, FIRST_LEADER_PORT = 6000, 6500
-"""In all domains below the ports of DDS (7000, as seen of Fast DDS, and 7400 and on) and those that the kernel hands out
-(32768 and on): nobody else takes one."""
+"""In all domains below the ports of DDS (7000, as seen of Fast DDS, and 7400 and on) and those that the kernel hands
+out (32768 and on): nobody else takes one."""
 
 
 def emulated_channel(arm: str, leader: bool = False) -> str:
