@@ -9,10 +9,11 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 work=${1:-$root/runs/base}
 # shellcheck source=/dev/null
 . "$root/env.sh"
+# shellcheck source=scripts/record_once.sh
+. "$root/scripts/record_once.sh"
 
 collect() { # collect NAME FLAGS...
-    [ -e "$work/bags/$1/metadata.yaml" ] ||
-        python -m rise_robot.collect --workers 2 --out "$work/bags/$1" "${@:2}"
+    record_once "$work/bags/$1" none python -m rise_robot.collect --workers 2 --out "$work/bags/$1" "${@:2}"
 }
 
 mkdir -p "$work/bags"
@@ -25,9 +26,9 @@ collect noisy "${blind[@]}" --episodes 200 --seed 2600000 --noise 0.03 0.3 --cor
 collect demonstrations --episodes 80 --seed 2700000 --noise 0 0.015
 python -m rise_learning.train_policy --bags "$work/bags/demonstrations" --imitation --out "$work" \
     --training.loop.steps 1200
-[ -e "$work/bags/open_loop/metadata.yaml" ] ||
+record_once "$work/bags/open_loop" "$work/imitation/model.safetensors" \
     python -m rise_learning.evaluate --run "$work/imitation" --episodes 500 --seed 2800000 \
-        --deployment.replan-steps 48 --record "$work/bags/open_loop" --out "$work/open_loop.json"
+    --deployment.replan-steps 48 --record "$work/bags/open_loop" --out "$work/open_loop.json"
 
 python -m rise_learning.train_dynamics --bags "$work/bags" --preset tiny --base none --out "$work" \
     --training.loop.steps 12000 --training.tasks-per-batch 0

@@ -12,6 +12,8 @@ before=$run/learned
 after=$run/second_round
 # shellcheck source=/dev/null
 . "$root/env.sh"
+# shellcheck source=scripts/record_once.sh
+. "$root/scripts/record_once.sh"
 # shellcheck source=scripts/learned_recipe.sh
 . "$root/scripts/learned_recipe.sh"
 [ -e "$before/self_improved/model.safetensors" ] || {
@@ -21,9 +23,9 @@ after=$run/second_round
 mkdir -p "$after"
 
 deploy() { # deploy NAME EPISODES FIRST_SEED FLAGS...: of the policy that came out of the first round
-    [ -e "$work/bags/$1_$seed/metadata.yaml" ] ||
+    record_once "$work/bags/$1_$seed" "$before/self_improved/model.safetensors" \
         python -m rise_learning.evaluate --run "$before/self_improved" --level steady --episodes "$2" --seed "$3" \
-            --record "$work/bags/$1_$seed" --out "$after/$1.json" "${@:4}"
+        --record "$work/bags/$1_$seed" --out "$after/$1.json" "${@:4}"
 }
 deploy second_rollouts 400 6500000
 deploy second_corrections 100 6600000 --intervene

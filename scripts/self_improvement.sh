@@ -13,17 +13,22 @@ run=$work/seed_$seed
 improved=$run/$world_model
 # shellcheck source=/dev/null
 . "$root/env.sh"
+# shellcheck source=scripts/record_once.sh
+. "$root/scripts/record_once.sh"
 # shellcheck source=scripts/learned_recipe.sh
 . "$root/scripts/learned_recipe.sh"
 mkdir -p "$work/bags" "$improved"
 
-[ -e "$work/bags/demonstrations/metadata.yaml" ] ||
+record_once "$work/bags/demonstrations" none \
     python -m rise_robot.collect --level steady --imprecision 0.02 --episodes 30 --seed 0 --out "$work/bags/demonstrations"
 # 10,000 steps: fewer leave imitation with something to gain that needs no imagination
 python -m rise_learning.train_policy --preset small --bags "$work/bags/demonstrations" --imitation --out "$run" --seed "$seed"
-[ -e "$work/bags/rollouts_$seed/metadata.yaml" ] ||
-    python -m rise_learning.evaluate --run "$run/imitation" --level steady --episodes 400 --seed 6000000 \
-        --record "$work/bags/rollouts_$seed" --out "$run/rollouts.json"
+deploy() { # deploy POLICY NAME EPISODES FIRST_SEED FLAGS...
+    record_once "$work/bags/$2_$seed" "$run/$1/model.safetensors" \
+        python -m rise_learning.evaluate --run "$run/$1" --level steady --episodes "$3" --seed "$4" \
+        --record "$work/bags/$2_$seed" --out "$run/$2.json" "${@:5}"
+}
+deploy imitation rollouts 400 6000000
 bags=("$work/bags/demonstrations" "$work/bags/rollouts_$seed")
 python -m rise_learning.train_value --bags "${bags[@]}" --out "$run" --seed "$seed"
 python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$run/imitation" --seed "$seed" "${WARM_UP[@]}"
@@ -36,12 +41,8 @@ simulator)
         --training.start-frames 6 --training.judged-frames 3 --training.rehearse --training.starts-per-rollout 500 \
         --training.rollout-every 4000 --training.loop.steps 20000 "${LEARN_IMAGINED[@]}" ;;
 learned)
-    [ -e "$work/bags/explored_$seed/metadata.yaml" ] ||
-        python -m rise_learning.evaluate --run "$run/imitation" --level steady --episodes 600 --seed 6100000 \
-            "${EXPLORED_DEPLOYED[@]}" --record "$work/bags/explored_$seed" --out "$run/explored.json"
-    [ -e "$work/bags/warm_rollouts_$seed/metadata.yaml" ] ||
-        python -m rise_learning.evaluate --run "$run/policy" --level steady --episodes 600 --seed 6200000 \
-            --record "$work/bags/warm_rollouts_$seed" --out "$run/warm_rollouts.json"
+    deploy imitation explored 600 6100000 "${EXPLORED_DEPLOYED[@]}"
+    deploy policy warm_rollouts 600 6200000
     train_world_model "$seed" "$improved" none 600 "${bags[@]}" "$work/bags/explored_$seed"
     improve_in_imagination "$seed" "$improved" "$run/policy" "${bags[@]}" "$work/bags/warm_rollouts_$seed" ;;
 *)

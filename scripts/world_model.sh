@@ -12,9 +12,11 @@ seeds=("$@")
 [ ${#seeds[@]} -gt 0 ] || seeds=(0 1 2)
 # shellcheck source=/dev/null
 . "$root/env.sh"
+# shellcheck source=scripts/record_once.sh
+. "$root/scripts/record_once.sh"
 
 collect() { # collect BAG FLAGS...
-    [ -e "$work/$1/metadata.yaml" ] || python -m rise_robot.collect --workers 2 --out "$work/$1" "${@:2}"
+    record_once "$work/$1" none python -m rise_robot.collect --workers 2 --out "$work/$1" "${@:2}"
 }
 
 mkdir -p "$work"/{bags,many,held_out}

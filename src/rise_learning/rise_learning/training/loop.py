@@ -41,7 +41,7 @@ class LoopConfig:
     """Micro-batches of one optimizer step."""
     learning_rate: float = 1e-3
     warmup_steps: int = 50
-    """Linear warm-up of the learning rate."""
+    """Linear warm-up of the learning rate; half of the steps at most."""
     min_lr_ratio: float = 0.1
     """Cosine decay ends at this share of the learning rate; 1 keeps it constant."""
     weight_decay: float = 1e-3
@@ -88,9 +88,10 @@ def step_seed(seed: int, step: int) -> int:
 
 def learning_rate_at(step: int, config: LoopConfig) -> float:
     """Linear warm-up, then cosine to `min_lr_ratio` (Table X)."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+    warmup = min(config.warmup_steps, config.steps // 2)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    done = (step - warmup) / max(1, config.steps - warmup)
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
     return config.learning_rate * (config.min_lr_ratio + (1 - config.min_lr_ratio) * cosine)
 
