@@ -87,11 +87,13 @@ def policies_section(run: Path, summary: dict[str, Any]) -> str:
 def _scenes(run: Path) -> str:
     """Which scenes the policies were evaluated on."""
     results = [read(run / directory / "evaluation.json") for directory in POLICIES.values()]
-    seeds = {tuple(result["seeds"]) for result in results if "seeds" in result}
-    if len(seeds) != 1:
-        return "The policies were evaluated on different scenes: compare them with care." if seeds else ""
-    first, last = seeds.pop()
-    return f"Every policy faced the same simulated scenes, seeds {first} to {last}."
+    found = [result for result in results if "seeds" in result]
+    if not found:
+        return ""
+    for what, keys in (("on different scenes", ("task", "config", "seeds")), ("deployed differently", ("deployment",))):
+        if any(result.get(key) != found[0].get(key) for result in found for key in keys):
+            return f"The policies were evaluated {what}: compare them with care."
+    return "Every policy faced the same simulated scenes, seeds {} to {}.".format(*found[0]["seeds"])
 
 
 def figures_section(summary: dict[str, Any]) -> str:

@@ -86,7 +86,6 @@ class ValueObjective:
 
     Args:
         progress, td: whether each of the two is in the loss.
-        shown: frames as dynamics show them, of which `settings.imagined_share` is.
 
     Attributes:
         target: whose values TD bootstraps from: the model itself, or (`released`) the average of its weights.
@@ -102,7 +101,6 @@ class ValueObjective:
         *,
         progress: bool = True,
         td: bool = True,
-        shown: ShownFrames | None = None,
     ) -> None:
         if not (progress or td):
             raise ConfigError("--no-progress and --no-td together leave nothing to learn")
@@ -115,17 +113,20 @@ class ValueObjective:
             raise DataError(
                 f"the progress loss (Eq. 5) needs {settings.progress_on} that succeeded; these bags hold none"
             )
-        self.demonstrated, self.judged, self.shown = demonstrated, np.concatenate(judged), shown
-        of = np.empty(0, np.int64) if shown is None else shown.of
-        self._pools = [(g, np.flatnonzero(np.isin(of, g))) for g in (self.demonstrated, self.judged)]
+        self._frames = demonstrated, np.concatenate(judged)
+        self._shown: tuple[ShownFrames, list[np.ndarray]] | None = None
         self.rubric = episodes.rubric_state(*rubric) if model.config.auxiliary_dim else None
         self.success = np.array([episode.outcome == "success" for episode in episodes.episodes])
+
+    def show(self, shown: ShownFrames) -> None:
+        """From now on `settings.imagined_share` of the frames are as dynamics show them."""
+        self._shown = shown, [np.flatnonzero(np.isin(shown.of, g)) for g in self._frames]
 
     def __call__(self, step: int) -> dict[str, Tensor]:
         settings, half = self.settings, self.settings.loop.local_batch_size // 2
         rng = step_rng(self.seed, step)
         with_td = self.td and (not self.progress or step >= settings.progress_only_share * settings.loop.steps)
-        drawn = [self._draw(*pool, half, rng) for pool in self._pools]
+        drawn = [self._draw(part, half, rng) for part in range(len(self._frames))]
         g, pictures = (np.concatenate(each) for each in zip(*drawn, strict=True))
         output = self.model(torch.from_numpy(pictures), self.episodes.instructions_of(g))
         expert = torch.arange(len(g)) < half
@@ -141,15 +142,14 @@ class ValueObjective:
             metrics["loss"] = metrics["loss"] + settings.auxiliary_weight * metrics["auxiliary"]
         return metrics
 
-    def _draw(
-        self, frames: np.ndarray, rows: np.ndarray, count: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers (B,) and pictures (B, V, h, w, 3) of some of `frames`, or of the `rows` that show them."""
-        g = rng.choice(frames, count)
+    def _draw(self, part: int, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers (B,) and pictures (B, V, h, w, 3) of demonstrated frames (0) or judged ones (1), some as shown."""
+        g = rng.choice(self._frames[part], count)
         pictures = self.episodes.frames[g]
-        if self.shown is None:
+        if self._shown is None:
             return g, pictures
-        return self.shown.replace(g, pictures, self.settings.imagined_share, rows, rng)
+        shown, rows = self._shown
+        return shown.replace(g, pictures, self.settings.imagined_share, rows[part], rng)
 
     def _targets(self, g: np.ndarray) -> Tensor:
         following = self.episodes.future_index(g, 1)[:, 0]
@@ -239,13 +239,11 @@ def train(args: Args) -> None:
     run = RunDirectory(args.out / "value")
     loop = dataclasses.replace(settings.loop, seed=args.seed)
     models = {"dynamics": args.out / "dynamics"} if settings.imagined_share else {}
-    mark, shown = fingerprint(training, model.config, args, models), None
+    mark = fingerprint(training, model.config, args, models)
+    objective = ValueObjective(model, training, rubric, settings, args.seed, progress=args.progress, td=args.td)
+    trainer = Trainer(model, objective, loop, run, fingerprint=mark)  # refuses before minutes of imagining
     if models:
-        shown = shown_by_dynamics(models["dynamics"], training, settings, run, mark, args.seed)
-    objective = ValueObjective(
-        model, training, rubric, settings, args.seed, progress=args.progress, td=args.td, shown=shown
-    )
-    trainer = Trainer(model, objective, loop, run, fingerprint=mark)
+        objective.show(shown_by_dynamics(models["dynamics"], training, settings, run, mark, args.seed))
     run.save_config(args=args, model=model.config, ablations=args.ablations)
     LearnedFrom.of(training, models.values()).write(run.path)
     if settings.averaged_target:

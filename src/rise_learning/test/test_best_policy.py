@@ -1,9 +1,11 @@
 """The best policy of a run is kept, whatever comes after it; a collapse ends the run; a resume repeats no trial."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from rise_learning.errors import ConfigError
 from rise_learning.evaluation.results import EpisodeResult
 from rise_learning.training import best_policy
 from rise_learning.training.best_policy import BestPolicy, Collapsed, PeriodicEvaluation
@@ -53,3 +55,10 @@ def test_a_collapse_ends_the_run_and_again_after_a_resume(tmp_path, monkeypatch)
 def test_nothing_is_evaluated_when_not_asked_for(tmp_path, monkeypatch):
     assert run(tmp_path, monkeypatch, {}, 100, PeriodicEvaluation()) == []
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("other", [{"episodes": 16}, {"seed": 6}])
+def test_trials_of_other_scenes_are_not_compared_with(tmp_path, monkeypatch, other):
+    run(tmp_path, monkeypatch, {0: 3, 10: 6}, until=15)
+    with pytest.raises(ConfigError, match="8 episodes from seed 5 on, asked for are .* keep --evaluation.episodes"):
+        run(tmp_path, monkeypatch, {20: 5}, until=20, settings=dataclasses.replace(EVERY_TEN, **other))

@@ -12,7 +12,7 @@ import torch
 
 from rise_learning.errors import ConfigError
 from rise_learning.evaluate import Args, evaluate
-from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
+from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent, noise_of_episode
 from rise_learning.evaluation.results import EpisodeResult, sentence, summarize
 from rise_learning.evaluation.runner import _worker
 from rise_learning.policy.checkpoint import TrainedPolicy, save_policy
@@ -49,6 +49,13 @@ def test_recording_does_not_change_what_the_policy_does(replan_steps: int) -> No
     robot.close()
     assert len(commands[0]) == 60
     assert np.array_equal(*commands)
+
+
+def test_what_a_policy_draws_says_nothing_of_its_scene() -> None:
+    """A scene is drawn from its seed; chunks that began as the same numbers would know where the bricks are."""
+    scene, noise = np.random.default_rng(7).standard_normal(200), noise_of_episode(7).standard_normal(200)
+    assert not np.isin(scene, noise).any()
+    assert np.array_equal(noise, noise_of_episode(7).standard_normal(200))
 
 
 def test_a_policy_that_was_written_anew_is_the_one_that_is_evaluated(tmp_path: Path) -> None:

@@ -290,6 +290,8 @@ def test_without_online_states_only_chunks_from_recorded_states_are_learned_from
     assert len(loop.buffer) == 20
     samples = played(0.0, 0.1).samples
     assert samples.first_of_groups().state[:, 0].tolist() == pytest.approx([0.0, 0.1])
+    begun_late = samples.select(np.flatnonzero((samples.group == 0) | (samples.depth > 0)))
+    assert begun_late.first_of_groups().state[:, 0].tolist() == pytest.approx([0.0]), "no imagined state in its place"
 
 
 def test_a_loop_whose_episodes_all_end_badly_says_so() -> None:

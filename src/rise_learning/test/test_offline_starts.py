@@ -8,7 +8,7 @@ from synthetic import make_episode, make_set
 
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
-from rise_learning.rl.offline_starts import offline_starts
+from rise_learning.rl.offline_starts import offline_starts, shares_of_frames
 
 EPISODES = make_set()
 
@@ -33,3 +33,5 @@ def test_a_share_of_what_is_not_there_is_refused() -> None:
     only = EpisodeSet(EPISODES.contract, [make_episode(EPISODES.contract, seed) for seed in range(2)])
     with pytest.raises(ConfigError, match="no recording failed"):
         offline_starts(only, np.random.default_rng(0), 8, 0, 0.5)
+    with pytest.raises(ConfigError, match="no recording did not fail"):
+        shares_of_frames(EpisodeSet(EPISODES.contract, [make_episode(EPISODES.contract, 0, outcome="failure")]), 0, 0.5)

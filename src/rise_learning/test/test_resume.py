@@ -12,7 +12,7 @@ from test_label_path import BINS, JudgeAlike
 from rise_learning.errors import CheckpointError
 from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.training.checkpoint import restore_optimizer
-from rise_learning.training.loop import LoopConfig, Trainer, step_rng
+from rise_learning.training.loop import LoopConfig, Trainer, learning_rate_at, step_rng
 from rise_learning.training.policy_training import OfflineSamples, new_policy
 from rise_learning.training.run_directory import RunDirectory
 from rise_learning.training_settings import SelfImprovement
@@ -130,3 +130,19 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     trainer.loss_fn = lambda step: {"loss": torch.tensor(float("nan"), requires_grad=True)}
     with pytest.raises(FloatingPointError, match="at step 0"):
         trainer.run("nan")
+
+
+def test_a_directory_is_trained_into_by_one_at_a_time(tmp_path):
+    trainer = policy_trainer(tmp_path)
+    with RunDirectory(tmp_path).alone(), pytest.raises(CheckpointError, match="being trained by another process"):
+        trainer.run("second")
+    trainer.run("alone again")
+
+
+@pytest.mark.parametrize("steps", [4, 300, 1000])
+def test_the_learning_rate_rises_for_half_of_the_steps_at_most_and_then_falls(steps):
+    config = LoopConfig(steps=steps, learning_rate=1.0, warmup_steps=300)
+    rates = [learning_rate_at(step, config) for step in range(steps)]
+    peak = min(300, steps // 2)
+    assert max(rates) == rates[peak] == 1.0 and rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True) and rates[-1] < 0.6

@@ -1,6 +1,7 @@
 """Value models that are shown what dynamics make of recorded frames: each stands for the frame whose label it bears."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.errors import ConfigError
 from rise_learning.train_dynamics import new_dynamics
 from rise_learning.train_value import ValueObjective, new_value
+from rise_learning.training import shown_frames
 from rise_learning.training.shown_frames import Imagining, ShownFrames
 from rise_learning.training_settings import ValueTraining
 from rise_worldmodel.dynamics import MultiViewDynamics
@@ -91,7 +93,8 @@ def test_the_objective_reads_shown_frames_with_the_labels_of_recorded_ones() -> 
     shown = ShownFrames(last, np.full((len(last), 3, *SIZE, 3), 200, np.uint8))
     read: list[torch.Tensor] = []
     model.register_forward_hook(lambda _, inputs, __: read.append(inputs[0]))
-    objective = ValueObjective(model, EPISODES, ((), ()), settings, 0, td=False, shown=shown)
+    objective = ValueObjective(model, EPISODES, ((), ()), settings, 0, td=False)
+    objective.show(shown)
     metrics = objective(0)
     assert (read[0] == 200).all()
     with torch.no_grad():
@@ -102,3 +105,12 @@ def test_the_objective_reads_shown_frames_with_the_labels_of_recorded_ones() -> 
 def test_nothing_cannot_be_shown() -> None:
     with pytest.raises(ConfigError, match="at least one chunk"):
         Imagining(0)
+
+
+def test_without_a_progress_bar_imagining_ends_too(dynamics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with TQDM_DISABLE=1, where a bar counts nothing."""
+    monkeypatch.setattr(shown_frames, "tqdm", functools.partial(shown_frames.tqdm, disable=True))
+    rounds = iter(range(2))
+    show = shown_frames._shown
+    monkeypatch.setattr(shown_frames, "_shown", lambda *args: next(rounds) + 1 and show(*args))
+    assert len(ShownFrames.imagine(*dynamics, EPISODES, Imagining(3), 0).of) == 2 * 3 * CONTRACT.frames_per_chunk

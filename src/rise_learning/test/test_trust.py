@@ -69,3 +69,10 @@ def test_a_measure_that_foresees_the_error_is_told_from_one_that_does_not() -> N
     assert knows["kept"]["advantage_error"] < 0.2 < 2.0 < knows["dropped"]["advantage_error"]
     assert knows["kept"]["advantage_auc"] > 0.95 > knows["dropped"]["advantage_auc"]
     assert knows["spearman"] > 0.5 > abs(guesses["spearman"])
+
+
+def test_a_lowest_bin_that_no_chunk_falls_into_is_named_and_not_trust() -> None:
+    loop = _loop(0.0)
+    loop.settings = dataclasses.replace(loop.settings, minimum_bin=loop.bins.top + 1)
+    with pytest.raises(ConfigError, match=r"none of 12 imagined chunks falls into bin 11 or above, the highest is \d"):
+        loop.before_step(0)

@@ -15,7 +15,7 @@ import numpy as np
 from rise_learning import train_policy
 from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
-from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
+from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent, noise_of_episode
 from rise_learning.policy.checkpoint import TrainedPolicy, load_policy
 from rise_learning.presets import PRESETS
 from rise_learning.rl.imagination import Starts
@@ -104,7 +104,7 @@ class Workload:
                 return 0
 
             robot.reset(seed)
-            agent = PolicyAgent(robot, self.policy, config, np.random.default_rng(seed), keep)
+            agent = PolicyAgent(robot, self.policy, config, noise_of_episode(seed), keep)
             while robot.outcome == "running":
                 robot.step(agent.action())
             episodes.append(np.stack(chunks))

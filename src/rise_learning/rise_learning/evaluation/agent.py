@@ -51,6 +51,11 @@ class DeploymentConfig:
     """Likewise the standard deviation, m, by which tools are moved aside; each arm then goes its own way."""
 
 
+def noise_of_episode(seed: int) -> np.random.Generator:
+    """Random numbers of a policy in the episode of `seed`: apart from those that its scene is drawn with."""
+    return np.random.default_rng([seed, 5])
+
+
 def sample_once(policy: Policy, inputs: PolicyInput, rng: np.random.Generator, config: DeploymentConfig) -> np.ndarray:
     """One chunk per row of `inputs`: (B, K, A)."""
     noise = torch.from_numpy(rng.standard_normal((len(inputs.bins), policy.config.basis_size)).astype(np.float32))

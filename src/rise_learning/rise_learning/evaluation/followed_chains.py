@@ -63,8 +63,8 @@ def follow(model: Imagines, episodes: EpisodeSet, g: np.ndarray, links: int, see
     found = []
     for link in tqdm(range(links + 1), desc="links", unit="link", leave=False):
         here, onward = [], []
-        for chain in chains:
-            imagined = model.imagine(chain.here, chain.commands, seed + link)
+        for number, chain in enumerate(chains):
+            imagined = model.imagine(chain.here, chain.commands, seed + link + (links + 1) * number)
             future = torch.from_numpy(episodes.following(chain.g))
             now = torch.from_numpy(episodes.frames[chain.g])
             recorded = model.judge(now, future, chain.here.instructions)

@@ -91,11 +91,11 @@ def led_and_alone(
         onward_chunks: that the policy plays on for in the simulator.
     """
 
-    def by_itself(from_here: Starts, chunks: int) -> np.ndarray:
-        """(B,) whether the task is done."""
+    def by_itself(from_here: Starts, chunks: int, part: int) -> np.ndarray:
+        """(B,) whether the task is done; led or not, a part of the starts is played in the same noise."""
         played = imagined_episodes(
             policy.eval(), simulator, from_here, replace(guidance, alone=True, chunks=chunks),
-            explore=explore, top_bin=top_bin, flow_steps=flow_steps, rng=np.random.default_rng(seed),
+            explore=explore, top_bin=top_bin, flow_steps=flow_steps, rng=np.random.default_rng([seed, 1 + part]),
         )  # fmt: skip
         return played.last_value >= DONE
 
@@ -113,10 +113,10 @@ def led_and_alone(
                 anew = judged_again(world_model, part, played.commands, way, noises)
                 true = judged_again(simulator, part, played.commands, replace(way, judged_frames=1), [seed])
                 if way.alone:
-                    done = by_itself(part, guidance.chunks + onward_chunks)
+                    done = by_itself(part, guidance.chunks + onward_chunks, len(ends))
                 else:
                     travelled = simulator.advance(part, played.commands, part.context[:, :0])
-                    done = by_itself(part.after(played.commands, travelled), onward_chunks)
+                    done = by_itself(part.after(played.commands, travelled), onward_chunks, len(ends))
                 ends.append((played.last_value, anew, true, done, played.ended_well))
                 bar.update(len(part.state))
             found.append(Ends(*map(np.concatenate, zip(*ends, strict=True))))

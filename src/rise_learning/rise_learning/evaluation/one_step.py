@@ -92,7 +92,10 @@ def one_step(
     true = world_model.imagine(many, chunks, seed).judged(1).reshape(-1, best_of)
     for name, judge in tqdm(judges.items(), f"best of {best_of}", unit="judge"):
         parts = zip(many.split(AT_ONCE), chunks.split(AT_ONCE), strict=True)
-        found = [judge.imagine(part, these, seed).judged(judged_frames) for part, these in parts]
+        found = [
+            judge.imagine(part, these, seed + number).judged(judged_frames)
+            for number, (part, these) in enumerate(parts)
+        ]
         judged = np.concatenate(found).reshape(-1, best_of)
         pairs = _pairs(judged, true, episode_of)
         for what, chosen in (

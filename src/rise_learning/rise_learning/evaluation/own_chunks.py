@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
+from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent, noise_of_episode
 from rise_learning.evaluation.counterfactuals import Branch, CounterfactualSimulator
 from rise_learning.evaluation.statistics import mean_and_error
 from rise_learning.policy.checkpoint import TrainedPolicy
@@ -43,7 +43,7 @@ def own_branches(
 ) -> list[Branch]:
     """States of one episode of a policy, drawn evenly from its frames before the task is decided."""
     robot, rng = simulator.robot, np.random.default_rng([seed, 4])
-    agent = PolicyAgent(robot, trained, deployment, np.random.default_rng(seed))
+    agent = PolicyAgent(robot, trained, deployment, noise_of_episode(seed))
     robot.reset(seed)
     agent.reset()
     saved = []

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rise_learning.evaluation.agent import Chooser, DeploymentConfig, PolicyAgent
+from rise_learning.evaluation.agent import Chooser, DeploymentConfig, PolicyAgent, noise_of_episode
 from rise_learning.evaluation.results import EpisodeResult
 from rise_learning.policy.checkpoint import MODEL, TrainedPolicy, load_policy
 from rise_learning.worker_pool import ItemT, ResultT, shared_map
@@ -63,7 +63,7 @@ class EpisodeWorker:
     def __call__(self, seed: int) -> tuple[EpisodeResult, Episode | None]:
         trained, robot = _worker(self.policy_directory, self.task)
         choose = None if self.chooser is None else _chooser(self.chooser)
-        agent: Agent = PolicyAgent(robot, trained, self.deployment, np.random.default_rng(seed), choose)
+        agent: Agent = PolicyAgent(robot, trained, self.deployment, noise_of_episode(seed), choose)
         if self.intervene:
             agent = InterventionAgent(robot, agent, np.random.default_rng([seed, 1]))
         if self.record:

@@ -68,9 +68,10 @@ def judge_variants(chunks: Tensor, starts: Starts, judges: Sequence[Judges], see
     count = chunks.shape[1]
     found: list[list[np.ndarray]] = [[] for _ in judges]
     parts = zip(starts.split(STATES_AT_ONCE), chunks.split(STATES_AT_ONCE), strict=True)
-    for part, own in tqdm(parts, "variants", -(-len(chunks) // STATES_AT_ONCE), leave=False, unit_scale=STATES_AT_ONCE):
+    bar = tqdm(parts, "variants", -(-len(chunks) // STATES_AT_ONCE), leave=False, unit_scale=STATES_AT_ONCE)
+    for number, (part, own) in enumerate(bar):
         for judge, values in zip(judges, found, strict=True):
-            said = judge.imagine(part.repeat(count), own.flatten(0, 1), seed)
+            said = judge.imagine(part.repeat(count), own.flatten(0, 1), seed + number)
             assert said.value_now is not None
             values.append((said.value_now[:, None] + said.rise).reshape(len(own), count, -1))
     return Variants(*(np.concatenate(values) for values in found))

@@ -189,8 +189,9 @@ class OnlineSamples:
         )
 
     def first_of_groups(self) -> OnlineSamples:
-        """The first sample of every group: of imagined episodes the chunk from the recorded state."""
-        return self.select(np.unique(self.group, return_index=True)[1])
+        """Of imagined episodes the chunks from recorded states: the first sample of every group that has one."""
+        first = np.unique(self.group, return_index=True)[1]
+        return self.select(first[self.depth[first] == 0])
 
 
 def policy_images(context: Tensor, history: tuple[int, ...]) -> Tensor:

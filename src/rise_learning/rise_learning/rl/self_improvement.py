@@ -17,7 +17,7 @@ from rise_learning.rl.buffer import OnlineBuffer
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
 from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, judged_again
-from rise_learning.rl.offline_starts import offline_starts
+from rise_learning.rl.offline_starts import offline_starts, shares_of_frames
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
@@ -77,6 +77,7 @@ class SelfImprovementLoop:
                 "refit_bins fits one range to imagined and recorded advantages, and within_state centres the imagined "
                 "ones only; leave one of the two out"
             )
+        shares_of_frames(offline.episodes, settings.start_frames, settings.failed_share)  # refuses what is not there
         self.policy, self.world_model, self.offline, self.bins = policy, world_model, offline, bins
         self.settings, self.seed = settings, seed
         self.buffer = OnlineBuffer(settings.buffer_size, offline.episodes.instructions)
@@ -119,6 +120,11 @@ class SelfImprovementLoop:
             kept = better_half(samples.advantage.reshape(-1, self.settings.candidates), self.settings.kept_states)
         else:
             labels, kept = earned, np.flatnonzero(earned >= self.settings.minimum_bin)
+        if not len(kept) and not len(self.buffer):
+            raise ConfigError(
+                f"none of {len(earned)} imagined chunks falls into bin {self.settings.minimum_bin} or above, the "
+                f"highest is {earned.max()}; lower minimum_bin, or imagine from more states"
+            )
         trusted = self._trusted(samples, kept)
         if not len(trusted) and not len(self.buffer):
             raise ConfigError(

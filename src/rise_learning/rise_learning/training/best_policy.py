@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rise_learning.errors import RiseLearningError
+from rise_learning.errors import ConfigError, RiseLearningError
 from rise_learning.evaluation.agent import DeploymentConfig
 from rise_learning.evaluation.results import sentence, summarize
 from rise_learning.evaluation.runner import evaluate_policy
@@ -48,6 +48,7 @@ class Trial:
     successes: int
     episodes: int
     score_mean: float
+    first_seed: int = PeriodicEvaluation.seed
 
 
 class BestPolicy:
@@ -70,6 +71,14 @@ class BestPolicy:
     ) -> None:
         self.directory, self.save, self.task, self.settings, self.workers = directory, save, task, settings, workers
         self._file = directory / TRIALS
+        asked = settings.episodes, settings.seed
+        for trial in self.trials if settings.every else ():
+            if (trial.episodes, trial.first_seed) != asked:
+                raise ConfigError(
+                    f"{self._file} is of {trial.episodes} episodes from seed {trial.first_seed} on, asked for are "
+                    f"{asked[0]} from {asked[1]} on; trials of one run are compared, so keep --evaluation.episodes and "
+                    "--evaluation.seed as they were"
+                )
 
     @property
     def trials(self) -> list[Trial]:
@@ -101,7 +110,7 @@ class BestPolicy:
         summary = summarize(evaluate_policy(candidate, DeploymentConfig(), self.task, seeds, workers=self.workers))
         logger.info(sentence(f"step {step}", summary))
         trials = self.trials
-        trial = Trial(step, summary["successes"], summary["episodes"], summary["score_mean"])
+        trial = Trial(step, summary["successes"], summary["episodes"], summary["score_mean"], seeds[0])
         if trial.successes > max((earlier.successes for earlier in trials), default=-1):
             self.save(self.best)
         write_json(self._file, [*trials, trial])

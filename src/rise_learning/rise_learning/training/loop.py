@@ -205,9 +205,10 @@ class Trainer:
         """Train to the last step with a progress bar; returns the EMA module, whole."""
         config, started, first, threads = self.config, time.monotonic(), self.step, ThreadWatch()
         hidden = not distributed.is_main()
-        with tqdm(
+        bar = tqdm(
             total=config.steps, initial=self.step, desc=description, unit="step", mininterval=2.0, disable=hidden
-        ) as bar:
+        )
+        with bar, self.run_directory.alone():
             while self.step < config.steps:
                 metrics = self._train_step()
                 self.step += 1

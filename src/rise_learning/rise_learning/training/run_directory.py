@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
+from rise_learning.errors import CheckpointError
 from rise_learning.training import distributed
 
 
@@ -24,6 +28,21 @@ class RunDirectory:
         self.checkpoints = self.path / "checkpoints"
         self.metrics = self.path / "metrics.jsonl"
         self._tensorboard: SummaryWriter | None = None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within: this training is the only one that writes here. A killed one leaves no lock behind.
+
+        Raises:
+            CheckpointError: another one does.
+        """
+        with (self.path / ".lock").open("w") as lock:
+            if distributed.is_main():
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise CheckpointError(f"{self.path} is being trained by another process; wait or end it") from error
+            yield
 
     def save_config(self, **sections: Any) -> None:
         """Write the resolved configuration; dataclasses become mappings."""

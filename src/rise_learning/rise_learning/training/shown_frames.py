@@ -76,15 +76,16 @@ class ShownFrames:
 
         Chunks may reach beyond the end of an episode, where the robot holds and what was achieved stays so.
         """
-        rng, found = np.random.default_rng(seed), []
+        rng, found, imagined = np.random.default_rng(seed), [], 0
         left = episodes.frames_left(np.arange(len(episodes)))
         longest = min(plan.links, (int(left.max()) - 1) // LINK_FRAMES)
         with tqdm(total=plan.chunks, desc="imagining", unit="chunk", mininterval=2.0) as bar:
-            while bar.n < plan.chunks:
+            while imagined < plan.chunks:
                 links = len(found) // 2 % (longest + 1)
                 starts = np.flatnonzero(left > links * LINK_FRAMES)
-                g = rng.choice(starts, min(PORTION, plan.chunks - bar.n))
+                g = rng.choice(starts, min(PORTION, plan.chunks - imagined))
                 found += _shown(dynamics, inputs, episodes, g, links, plan, rng)
+                imagined += len(g)
                 bar.update(len(g))
         numbers, frames = zip(*found, strict=True)
         return cls(np.concatenate(numbers), np.concatenate(frames))
