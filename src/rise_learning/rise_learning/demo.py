@@ -46,7 +46,7 @@ BRICK = (0.052, 0.04, 0.04)
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """Every amount of the demo, made for two CPU cores and half an hour.
+    """Every amount of the demo, made for two CPU cores and about an hour of CPU.
 
     Seeds are apart: no episode that is evaluated shares its scene with one that was trained on.
     """

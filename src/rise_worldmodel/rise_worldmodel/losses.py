@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def progress_target(step: Tensor, length: Tensor) -> Tensor:
-    """T / T of Eq. 5 for time steps t (B,) of episodes of T (B,) steps."""
+    """The target t / T of Eq. 5 for time steps t (B,) of episodes of T (B,) steps."""
     return step.float() / length.float()
 
 

@@ -25,7 +25,7 @@ from rise_learning.training.chain import LINK_FRAMES, Chain
 PORTION = 16
 """Chains that are followed at once."""
 JUDGED_FRAMES = 3
-"""Last frames whose mean V counts, as `SelfImprovement.judged_frames` in scripts/self_improvement.sh."""
+"""Last frames whose mean V counts, as `judged_frames` of `scripts/self_improvement.sh WORK SEED simulator`."""
 
 
 class Imagines(Protocol):

@@ -12,7 +12,7 @@ PROMPT_BYTES = 96
 
 
 def build_prompt(instruction: str, advantage_bin: int) -> str:
-    """Text of the prompt, e.g. `Task: sort the bricks. Advantage: 10.`; bin 0 leaves the advantage out."""
+    """Text of the prompt, e.g. `Advantage: 10. Task: sort the bricks.`; bin 0 leaves the advantage out."""
     task = f"Task: {instruction.strip().rstrip('.')}."
     return task if advantage_bin == NO_BIN else f"Advantage: {advantage_bin}. {task}"
 

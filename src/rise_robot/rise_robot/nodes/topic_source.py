@@ -1,4 +1,4 @@
-"""Pictures of another driver (RealSense and the like) as a source: `topic:/camera/color/image_raw`."""
+"""Pictures of another driver (RealSense and the like) as a source: `topic:/camera/camera/color/image_raw`."""
 
 from __future__ import annotations
 

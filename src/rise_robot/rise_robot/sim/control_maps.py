@@ -1,6 +1,6 @@
 """Control maps: the robot at given joint positions in every view, with all that stands still and no objects.
 
-The paper names explicit geometry as future work (Sec. VI); Genie Envisioner's simulator conditions on projected
+The paper names explicit geometry as future work (Sec. VII); Genie Envisioner's simulator conditions on projected
 trajectories likewise. A world model that is given them has only the objects left to learn.
 """
 
