@@ -62,7 +62,7 @@ class DynamicsConfig(Config):
         patch: side of the square of latents that one token of "cosmos" covers.
         adaln_rank: width of the low-rank modulation of "cosmos".
         control_maps: whether pictures of the robot where its commands will take it, with all that stands still and no
-            objects, are a condition (explicit geometry, named as future work in Sec. VII; GE-Sim projects trajectories).
+            objects, are a condition (explicit geometry, future work in Sec. VII; GE-Sim projects trajectories).
         maps_per_group: control maps of every frame group, at even distances, its last frame among them; what lies
             between two is blurred, and every map costs time.
         caption_channels: width of the tokens that cross-attention reads; 0 for that of the transformer (GE-Base: 4096,
