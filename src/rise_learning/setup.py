@@ -41,6 +41,7 @@ setup(
             "offline_report = rise_learning.offline_report:main",
             "policy = rise_learning.nodes.policy:main",
             "report = rise_learning.report:main",
+            "self_improver = rise_learning.nodes.self_improver:main",
             "self_improve = rise_learning.self_improve:main",
             "ship_base = rise_learning.ship_base:main",
             "train_dynamics = rise_learning.train_dynamics:main",

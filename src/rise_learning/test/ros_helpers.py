@@ -24,10 +24,10 @@ from rise_robot.core.contract import Contract, config_path
 TINY = Contract.load(config_path("contract_tiny.yaml"))
 
 
-class Deployment:
-    """Bringup with a policy and one brick, further processes in its domain, and a listener."""
+class Domain:
+    """A DDS domain of its own with the processes that are started in it, and a listener."""
 
-    def __init__(self, policy: Path, *options: str) -> None:
+    def __init__(self) -> None:
         self.domain = random.SystemRandom().randint(10, 100)
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
         self._processes: list[subprocess.Popen[str]] = []
@@ -37,8 +37,6 @@ class Deployment:
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self.heard: dict[str, list[Any]] = defaultdict(list)
-        words = ("--contract", "contract_tiny.yaml", "--bricks", "1", "--policy", str(policy), *options)
-        self.process = self.start("rise_robot.bringup", *words)
 
     def start(self, module: str, *words: str) -> subprocess.Popen[str]:
         """`python -m module words`; its output is kept."""
@@ -64,6 +62,24 @@ class Deployment:
         self.spin_until(lambda: self.heard[topic])
         return self.heard[topic][-1]
 
+    def close(self) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            if process.stdout and not process.stdout.closed:
+                print(process.stdout.read())  # pytest shows it where a test fails
+        self.executor.shutdown()
+        rclpy.try_shutdown(context=self.context)
+
+
+class Deployment(Domain):
+    """Bringup with a policy and one brick, further processes in its domain, and a listener."""
+
+    def __init__(self, policy: Path, *options: str) -> None:
+        super().__init__()
+        words = ("--contract", "contract_tiny.yaml", "--bricks", "1", "--policy", str(policy), *options)
+        self.process = self.start("rise_robot.bringup", *words)
+
     def take_control(self, mode: str) -> None:
         """Ask the controller for `mode`; on a busy machine authority may have been withdrawn before."""
         client = self.node.create_client(SetControl, "control/set")
@@ -84,15 +100,6 @@ class Deployment:
         os.killpg(self.process.pid, signal.SIGINT)
         printed, _ = self.process.communicate(timeout=40)
         return self.process.returncode, printed
-
-    def close(self) -> None:
-        for process in self._processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            if process.stdout and not process.stdout.closed:
-                print(process.stdout.read())  # pytest shows it where a test fails
-        self.executor.shutdown()
-        rclpy.try_shutdown(context=self.context)
 
 
 def json_line(printed: str) -> dict[str, Any]:

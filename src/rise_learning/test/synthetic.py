@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from rise_learning.data.dynamics_inputs import DynamicsInputs
 from rise_learning.data.episode_set import EpisodeArrays, EpisodeSet
+from rise_learning.data.normalizer import Normalizer
 from rise_learning.policy.checkpoint import TrainedPolicy, save_policy
 from rise_learning.policy.config import PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
+from rise_learning.training.world_model_io import save_trained
 from rise_robot.core.contract import Contract, config_path
+from rise_robot.core.tracking import JointTracking
+from rise_worldmodel.config import tiny_dynamics, tiny_value
+from rise_worldmodel.dynamics import MultiViewDynamics
+from rise_worldmodel.value import ValueModel
 
 SIZE = (16, 16)
 
@@ -94,3 +102,17 @@ def save_untrained(directory: Path, version: str, seed: int = 0) -> Path:
     contract = Contract.load(config_path("contract_tiny.yaml"))
     save_policy(directory, untrained_policy(contract, seed=seed), contract, None, version)
     return directory
+
+
+def save_untrained_world(run: Path) -> Path:
+    """Dynamics, value and policy of the tiny contract with random weights; bins from -1 to 1."""
+    contract = Contract.load(config_path("contract_tiny.yaml"))
+    joints = contract.action_dim
+    torch.manual_seed(0)
+    dynamics = MultiViewDynamics(dataclasses.replace(tiny_dynamics(joints), heads=2, head_dim=16, layers=1))
+    inputs = DynamicsInputs(contract, dynamics.config, Normalizer(joints), JointTracking((1.0,) * joints))
+    save_trained(run / "dynamics", dynamics, contract, **inputs.texts())
+    save_trained(run / "value", ValueModel(tiny_value(views=len(contract.cameras))), contract)
+    meta = save_untrained(run / "policy", "untrained") / "model.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"bins": {"low": -1.0, "high": 1.0, "count": 10}}))
+    return run

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,35 +18,16 @@ from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from ros_helpers import TINY, Deployment
 from sensor_msgs.msg import Image
-from synthetic import save_untrained
+from synthetic import save_untrained_world
 from visualization_msgs.msg import Marker
 
-from rise_learning.data.dynamics_inputs import DynamicsInputs
-from rise_learning.data.normalizer import Normalizer
 from rise_learning.errors import PolicyError
 from rise_learning.nodes.live_imagination import LiveImagination, ahead, held
-from rise_learning.training.world_model_io import save_trained
 from rise_msgs.action import ImagineChunk
 from rise_msgs.msg import ActionChunk, ImaginedValue
 from rise_robot.core.chunk import Chunk
 from rise_robot.core.observation_buffer import Observation
-from rise_robot.core.tracking import JointTracking
 from rise_robot.nodes import conversions, qos
-from rise_worldmodel.config import tiny_dynamics, tiny_value
-from rise_worldmodel.dynamics import MultiViewDynamics
-from rise_worldmodel.value import ValueModel
-
-
-def save_untrained_world(run: Path) -> Path:
-    """Dynamics, value and policy of the tiny contract with random weights; bins from -1 to 1."""
-    torch.manual_seed(0)
-    dynamics = MultiViewDynamics(dataclasses.replace(tiny_dynamics(TINY.action_dim), heads=2, head_dim=16, layers=1))
-    inputs = DynamicsInputs(TINY, dynamics.config, Normalizer(TINY.action_dim), JointTracking((1.0,) * TINY.action_dim))
-    save_trained(run / "dynamics", dynamics, TINY, **inputs.texts())
-    save_trained(run / "value", ValueModel(tiny_value(views=len(TINY.cameras))), TINY)
-    meta = save_untrained(run / "policy", "untrained") / "model.json"
-    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"bins": {"low": -1.0, "high": 1.0, "count": 10}}))
-    return run
 
 
 @pytest.fixture(scope="module")
