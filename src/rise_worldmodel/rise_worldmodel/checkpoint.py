@@ -20,6 +20,8 @@ from rise_worldmodel.pi05.value import Pi05Value, Pi05ValueConfig
 from rise_worldmodel.pretrained import compare_keys
 from rise_worldmodel.value import ValueFunction, ValueModel
 
+HEADER_BYTES = 8
+"""Length, and alignment, of the header of a safetensors file."""
 _CONFIGS: dict[str, type[Config]] = {"dynamics": DynamicsConfig, "value": ValueConfig, "pi05_value": Pi05ValueConfig}
 
 
@@ -39,7 +41,7 @@ def save_model(
     kind = next(name for name, config in _CONFIGS.items() if isinstance(model.config, config))
     tensors = {name: _stored(tensor, dtype) for name, tensor in model.state_dict().items()}
     texts = {"kind": kind, "config": json.dumps(model.config.to_dict()), **(metadata or {})}
-    write_atomically(Path(path), save(tensors, metadata=texts))
+    write_atomically(Path(path), _in_order(save(tensors, metadata=texts)))
     if isinstance(model, ValueFunction):
         model.save_assets(Path(path).parent)
 
@@ -98,6 +100,15 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same safetensors file with its header sorted, so that the same model is the same bytes: it comes out of a hash
+    map in any order, and what was built on a file knows it by its digest."""
+    begins = HEADER_BYTES + int.from_bytes(content[:HEADER_BYTES], "little")
+    header = json.dumps(json.loads(content[HEADER_BYTES:begins]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % HEADER_BYTES)  # the format keeps tensors aligned
+    return len(header).to_bytes(HEADER_BYTES, "little") + header + content[begins:]
 
 
 def _tensors(path: str | Path) -> dict[str, Tensor]:

@@ -34,6 +34,16 @@ def test_a_loaded_model_imagines_the_same_frames(dynamics: MultiViewDynamics, tm
     assert checkpoint.read_metadata(path)["contract"] == "name: arm"
 
 
+def test_the_same_model_is_the_same_bytes(dynamics: MultiViewDynamics, tmp_path: Path) -> None:
+    """What was trained on it knows it by its digest, and a finished training that is run again writes it again."""
+    texts = {f"text_{number}": "x" * number for number in range(8)}
+    for number in range(4):
+        checkpoint.save_model(tmp_path / str(number), dynamics, metadata=texts)
+    assert len({(tmp_path / str(number)).read_bytes() for number in range(4)}) == 1
+    metadata = checkpoint.read_metadata(tmp_path / "0")
+    assert {name: metadata[name] for name in texts} == texts
+
+
 def test_half_precision_halves_the_file_and_loads_as_single(dynamics: MultiViewDynamics, tmp_path: Path) -> None:
     whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
     checkpoint.save_model(whole, dynamics)
