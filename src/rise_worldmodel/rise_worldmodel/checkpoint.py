@@ -103,8 +103,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same safetensors file with its header sorted, so that the same model is the same bytes: it comes out of a hash
-    map in any order, and what was built on a file knows it by its digest."""
+    """The same safetensors file with its header, which comes out of a hash map in any order, sorted: the same model is
+    the same bytes, by whose digest what was built on it knows it."""
     begins = HEADER_BYTES + int.from_bytes(content[:HEADER_BYTES], "little")
     header = json.dumps(json.loads(content[HEADER_BYTES:begins]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % HEADER_BYTES)  # the format keeps tensors aligned
