@@ -88,6 +88,7 @@ class ValueObjective:
         progress, td: whether each of the two is in the loss.
 
     Attributes:
+        demonstrated: (N,) frames on which progress is regressed.
         target: whose values TD bootstraps from: the model itself, or (`released`) the average of its weights.
     """
 
@@ -113,6 +114,7 @@ class ValueObjective:
             raise DataError(
                 f"the progress loss (Eq. 5) needs {settings.progress_on} that succeeded; these bags hold none"
             )
+        self.demonstrated = demonstrated
         self._frames = demonstrated, np.concatenate(judged)
         self._shown: tuple[ShownFrames, list[np.ndarray]] | None = None
         self.rubric = episodes.rubric_state(*rubric) if model.config.auxiliary_dim else None
