@@ -23,9 +23,7 @@ after=$run/second_round
 mkdir -p "$after"
 
 deploy() { # deploy NAME EPISODES FIRST_SEED FLAGS...: of the policy that came out of the first round
-    record_once "$work/bags/$1_$seed" "$before/self_improved/model.safetensors" \
-        python -m rise_learning.evaluate --run "$before/self_improved" --level steady --episodes "$2" --seed "$3" \
-        --record "$work/bags/$1_$seed" --out "$after/$1.json" "${@:4}"
+    deploy_once "$before/self_improved" "$work/bags/$1_$seed" "$after/$1.json" "${@:2}"
 }
 deploy second_rollouts 400 6500000
 deploy second_corrections 100 6600000 --intervene

@@ -24,9 +24,7 @@ record_once "$work/bags/demonstrations" none \
 # 10,000 steps: fewer leave imitation with something to gain that needs no imagination
 python -m rise_learning.train_policy --preset small --bags "$work/bags/demonstrations" --imitation --out "$run" --seed "$seed"
 deploy() { # deploy POLICY NAME EPISODES FIRST_SEED FLAGS...
-    record_once "$work/bags/$2_$seed" "$run/$1/model.safetensors" \
-        python -m rise_learning.evaluate --run "$run/$1" --level steady --episodes "$3" --seed "$4" \
-        --record "$work/bags/$2_$seed" --out "$run/$2.json" "${@:5}"
+    deploy_once "$run/$1" "$work/bags/$2_$seed" "$run/$2.json" "${@:3}"
 }
 deploy imitation rollouts 400 6000000
 bags=("$work/bags/demonstrations" "$work/bags/rollouts_$seed")

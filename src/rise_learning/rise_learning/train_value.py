@@ -114,21 +114,25 @@ class ValueObjective:
             raise DataError(
                 f"the progress loss (Eq. 5) needs {settings.progress_on} that succeeded; these bags hold none"
             )
-        self.demonstrated = demonstrated
-        self._frames = demonstrated, np.concatenate(judged)
-        self._shown: tuple[ShownFrames, list[np.ndarray]] | None = None
+        self.demonstrated, self.judged = demonstrated, np.concatenate(judged)
+        self._shown: ShownFrames | None = None
+        self._pools = self._pools_among(np.empty(0, np.int64))
         self.rubric = episodes.rubric_state(*rubric) if model.config.auxiliary_dim else None
         self.success = np.array([episode.outcome == "success" for episode in episodes.episodes])
 
     def show(self, shown: ShownFrames) -> None:
         """From now on `settings.imagined_share` of the frames are as dynamics show them."""
-        self._shown = shown, [np.flatnonzero(np.isin(shown.of, g)) for g in self._frames]
+        self._shown, self._pools = shown, self._pools_among(shown.of)
+
+    def _pools_among(self, of: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Demonstrated and judged frames, each with the rows of shown frames `of` that are of them."""
+        return [(g, np.flatnonzero(np.isin(of, g))) for g in (self.demonstrated, self.judged)]
 
     def __call__(self, step: int) -> dict[str, Tensor]:
         settings, half = self.settings, self.settings.loop.local_batch_size // 2
         rng = step_rng(self.seed, step)
         with_td = self.td and (not self.progress or step >= settings.progress_only_share * settings.loop.steps)
-        drawn = [self._draw(part, half, rng) for part in range(len(self._frames))]
+        drawn = [self._draw(*pool, half, rng) for pool in self._pools]
         g, pictures = (np.concatenate(each) for each in zip(*drawn, strict=True))
         output = self.model(torch.from_numpy(pictures), self.episodes.instructions_of(g))
         expert = torch.arange(len(g)) < half
@@ -144,14 +148,15 @@ class ValueObjective:
             metrics["loss"] = metrics["loss"] + settings.auxiliary_weight * metrics["auxiliary"]
         return metrics
 
-    def _draw(self, part: int, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers (B,) and pictures (B, V, h, w, 3) of demonstrated frames (0) or judged ones (1), some as shown."""
-        g = rng.choice(self._frames[part], count)
+    def _draw(
+        self, frames: np.ndarray, rows: np.ndarray, count: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers (B,) and pictures (B, V, h, w, 3) of some of `frames`, or of the `rows` that show them."""
+        g = rng.choice(frames, count)
         pictures = self.episodes.frames[g]
         if self._shown is None:
             return g, pictures
-        shown, rows = self._shown
-        return shown.replace(g, pictures, self.settings.imagined_share, rows[part], rng)
+        return self._shown.replace(g, pictures, self.settings.imagined_share, rows, rng)
 
     def _targets(self, g: np.ndarray) -> Tensor:
         following = self.episodes.future_index(g, 1)[:, 0]

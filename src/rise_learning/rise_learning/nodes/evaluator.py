@@ -17,13 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import rclpy.node
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.callback_groups import ReentrantCallbackGroup
 
 from rise_learning.errors import EvaluationError, RiseLearningError
 from rise_learning.evaluation.results import EpisodeResult, summarize
 from rise_learning.nodes.episode_driver import EpisodeDriver
+from rise_learning.nodes.one_goal import OneGoalServer
 from rise_learning.nodes.policy_switch import PolicySwitch
 from rise_learning.policy.location import best_bin, policy_directory, policy_version
 from rise_msgs.action import Evaluate
@@ -62,12 +61,12 @@ class EvaluatorNode:
             node, "episode_timeout_s", 120.0, "Wall time until an undecided episode is ended.", low=1.0, high=3600.0
         )
         self._ready_s = declare(node, "ready_s", 60.0, "Wall time to wait for robot and policy.", low=1.0, high=600.0)
-        self._stop, self._busy = threading.Event(), threading.Lock()
+        self._stop = threading.Event()
         self._driver = EpisodeDriver(node, self._stop)
         self._switch = PolicySwitch(node)
-        self._action = ActionServer(
-            node, Evaluate, "evaluate", self._execute, callback_group=ReentrantCallbackGroup(),
-            goal_callback=self._on_goal, cancel_callback=lambda _: CancelResponse.ACCEPT,
+        self._action = OneGoalServer(
+            node, Evaluate, "evaluate", self._execute, usable=lambda goal: goal.episodes > 0,
+            refusal="an evaluation runs, or no episodes were asked for",
         )  # fmt: skip
 
     def run(self, stop: threading.Event) -> None:
@@ -77,7 +76,7 @@ class EvaluatorNode:
             runtime.wait(stop)
             return
         goal = Evaluate.Goal(run=self._run, episodes=self._episodes, seed=self._seed)
-        with self._busy:
+        with self._action.busy:
             evaluation = self._evaluate(goal, lambda *_: not stop.is_set())
         print(json.dumps(evaluation.summary() | {"deployment": evaluation.figures}), flush=True)
         if evaluation.message and not stop.is_set():
@@ -86,13 +85,6 @@ class EvaluatorNode:
     def close(self) -> None:
         self._stop.set()
         self._action.destroy()
-
-    def _on_goal(self, goal: Evaluate.Goal) -> GoalResponse:
-        """An accepted goal is busy from here on: a second one may come before the first begins to run."""
-        usable = goal.episodes > 0 and self._busy.acquire(blocking=False)
-        if not usable:
-            self.node.get_logger().warning("goal rejected: an evaluation runs, or no episodes were asked for")
-        return GoalResponse.ACCEPT if usable else GoalResponse.REJECT
 
     def _execute(self, handle: ServerGoalHandle) -> Evaluate.Result:
         begun = time.monotonic()
@@ -104,10 +96,7 @@ class EvaluatorNode:
             )
             return not handle.is_cancel_requested
 
-        try:
-            evaluation = self._evaluate(handle.request, progress)
-        finally:
-            self._busy.release()
+        evaluation = self._evaluate(handle.request, progress)
         if handle.is_cancel_requested:
             handle.canceled()
         elif evaluation.message:

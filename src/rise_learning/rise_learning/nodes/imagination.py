@@ -18,14 +18,13 @@ from pathlib import Path
 
 import rclpy.node
 import torch
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.callback_groups import ReentrantCallbackGroup
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker
 
 from rise_learning.errors import RiseLearningError
 from rise_learning.nodes.live_imagination import ImaginedFuture, LiveImagination, ahead, held
+from rise_learning.nodes.one_goal import OneGoalServer
 from rise_msgs.action import ImagineChunk
 from rise_msgs.msg import ActionChunk, ImaginedValue
 from rise_robot.core.errors import ObservationError, RiseRobotError
@@ -76,10 +75,11 @@ class ImaginationNode:
         node.create_subscription(ActionChunk, "policy/action_chunk", self._on_chunk, qos.COMMAND)
         self._model: LiveImagination | None = None
         self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._busy, self._stop = threading.Lock(), threading.Event()
-        self._action = ActionServer(
-            node, ImagineChunk, "imagine_chunk", self._execute, callback_group=ReentrantCallbackGroup(),
-            goal_callback=self._on_goal, cancel_callback=lambda _: CancelResponse.ACCEPT,
+        self._stop = threading.Event()
+        self._action = OneGoalServer(
+            node, ImagineChunk, "imagine_chunk", self._execute,
+            usable=lambda goal: self._model is not None and goal.seed >= 0,
+            refusal="still loading, another one runs, or its seed is negative",
         )  # fmt: skip
 
     def run(self, stop: threading.Event) -> None:
@@ -108,21 +108,11 @@ class ImaginationNode:
     def _on_chunk(self, message: ActionChunk) -> None:
         self._newest = message
 
-    def _on_goal(self, goal: ImagineChunk.Goal) -> GoalResponse:
-        """An accepted goal is busy from here on: a second one may come before the first begins to run."""
-        usable = self._model is not None and goal.seed >= 0 and self._busy.acquire(blocking=False)
-        if not usable:
-            self.node.get_logger().warning("goal rejected: still loading, another one runs, or its seed is negative")
-        return GoalResponse.ACCEPT if usable else GoalResponse.REJECT
-
     def _execute(self, handle: ServerGoalHandle) -> ImagineChunk.Result:
         job = _Job(handle)
-        try:
-            self._jobs.put(job)
-            while not job.done.wait(0.05) and not self._stop.is_set():
-                pass
-        finally:
-            self._busy.release()
+        self._jobs.put(job)
+        while not job.done.wait(0.05) and not self._stop.is_set():
+            pass
         if handle.is_cancel_requested:
             handle.canceled()
         elif job.result.message or not job.done.is_set():

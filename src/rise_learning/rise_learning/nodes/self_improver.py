@@ -8,18 +8,17 @@ newest checkpoint, where a goal with `resume` goes on.
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 import threading
 from pathlib import Path
 
 import rclpy.node
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.callback_groups import ReentrantCallbackGroup
 
 from rise_learning.errors import RiseLearningError
+from rise_learning.evaluation.summary import read
+from rise_learning.nodes.one_goal import OneGoalServer
 from rise_learning.policy.checkpoint import MODEL
 from rise_learning.policy.location import policy_directory
 from rise_learning.training.background import BackgroundTraining
@@ -38,34 +37,24 @@ class SelfImproverNode:
     def __init__(self) -> None:
         self.node = node = rclpy.node.Node("self_improver")
         self._flags = shlex.split(declare(node, "flags", "", "Further flags of self_improve, as on a command line."))
-        self._stop, self._busy = threading.Event(), threading.Lock()
-        self._action = ActionServer(
-            node, SelfImprove, "self_improve", self._execute, callback_group=ReentrantCallbackGroup(),
-            goal_callback=self._on_goal, cancel_callback=lambda _: CancelResponse.ACCEPT,
+        self._stop = threading.Event()
+        self._action = OneGoalServer(
+            node, SelfImprove, "self_improve", self._execute, usable=lambda goal: bool(goal.run and goal.bags),
+            refusal="another one runs, or it names no run or no bags",
         )  # fmt: skip
 
     def run(self, stop: threading.Event) -> None:
         runtime.wait(stop)
         self._stop.set()
-        with self._busy:  # until the running command has ended
+        with self._action.busy:  # until the running command has ended
             pass
 
     def close(self) -> None:
         self._stop.set()
         self._action.destroy()
 
-    def _on_goal(self, goal: SelfImprove.Goal) -> GoalResponse:
-        """An accepted goal is busy from here on: a second one may come before the first begins to run."""
-        usable = bool(goal.run and goal.bags) and self._busy.acquire(blocking=False)
-        if not usable:
-            self.node.get_logger().warning("goal rejected: another one runs, or it names no run or no bags")
-        return GoalResponse.ACCEPT if usable else GoalResponse.REJECT
-
     def _execute(self, handle: ServerGoalHandle) -> SelfImprove.Result:
-        try:
-            message, result = self._improve(handle)
-        finally:
-            self._busy.release()
+        message, result = self._improve(handle)
         result.message, result.success = message, not message
         if not message:
             handle.succeed()
@@ -85,10 +74,10 @@ class SelfImproverNode:
         training = BackgroundTraining(MODULE, [*flags_of(goal), *self._flags], out, Path(goal.run) / "self_improve.log")
         ended = ""
         try:
-            while (code := training.wait(LOOK_S)) is None and not ended:
+            while (code := training.wait(LOOK_S)) is None:
                 if handle.is_cancel_requested or self._stop.is_set():
                     ended = "cancelled" if handle.is_cancel_requested else "the node was ended"
-                    training.end()
+                    break
                 handle.publish_feedback(progress(training.newest(), steps_of(out) or goal.steps))
         finally:
             training.end()
@@ -114,17 +103,20 @@ def flags_of(goal: SelfImprove.Goal) -> list[str]:
 def _preset_of(run: Path) -> str:
     """The preset that the newest policy of a run was trained with; nothing where that is not known."""
     try:
-        return json.loads((policy_directory(run) / "config.json").read_text())["args"]["preset"]
-    except (RiseLearningError, FileNotFoundError, KeyError):
+        return _args_of(policy_directory(run)).get("preset", "")
+    except RiseLearningError:
         return ""
 
 
 def steps_of(directory: Path) -> int:
     """That a training is to do, by its resolved configuration; 0 before it has written one."""
-    try:
-        return json.loads((directory / "config.json").read_text())["args"]["training"]["loop"]["steps"]
-    except FileNotFoundError:
-        return 0
+    args = _args_of(directory)
+    return args["training"]["loop"]["steps"] if args else 0
+
+
+def _args_of(directory: Path) -> dict:
+    """The resolved flags of a training; nothing before it has written them."""
+    return read(directory / "config.json").get("args", {})
 
 
 def progress(metrics: dict, steps: int) -> SelfImprove.Feedback:
