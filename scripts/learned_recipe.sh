@@ -1,10 +1,14 @@
 # shellcheck shell=bash disable=SC2034
 # Self-improvement by the learned world model, for the scripts that run it (and use its variables): docs/decisions/0020 to 0022.
+# RISE_THREADS=1 beside other jobs: threads that wait for each other are many times slower on a busy core (0011).
 
-WARM_UP=(--training.loop.steps 1000 --training.loop.learning-rate 5e-4)
+THREADS=(--threads "${RISE_THREADS:-2}")
+WARM_UP=(--training.loop.steps 1000 --training.loop.learning-rate 5e-4 "${THREADS[@]}")
 EXPLORED_DEPLOYED=(--deployment.time-shift 14 --deployment.tool-shift 0.02)
 LEARN_IMAGINED=(--training.time-shift 14 --training.tool-shift 0.02 --training.offline-share 0.2 --training.buffer-size 65536
-    --training.loop.learning-rate 1e-3 --training.loop.checkpoint-every 2000)
+    --training.loop.learning-rate 1e-3 --training.loop.checkpoint-every 2000 "${THREADS[@]}")
+# imagined episodes begin mostly where recordings failed, and what does not end well is tried again (0022)
+WHERE_IT_FAILS=(--training.failed-share 0.75 --training.attempts 3)
 
 train_world_model() { # train_world_model SEED OUT BASE STEPS BAGS...
     # bricks are drawn as boxes that fingers carry along: without, imagination forgets behind the grasp what is held (0020)
@@ -17,21 +21,20 @@ train_world_model() { # train_world_model SEED OUT BASE STEPS BAGS...
 }
 
 improve_in_imagination() { # improve_in_imagination SEED OUT POLICY BAGS...
-    # from recorded frames well before the fingers close (0013); three choices are led, five more show how it ends,
-    # and what does not end well is tried again; mostly where recordings failed (0022)
+    # from recorded frames well before the fingers close (0013); three choices are led, five more show how it ends
     python -m rise_learning.self_improve --preset small --seed "$1" --out "$2" --init "$3" --bags "${@:4}" \
         --training.candidates 8 --training.guided-chunks 8 --training.led-chunks 3 --training.start-frames 8 \
         --training.judged-frames 12 --training.tolerance 0.15 --training.minimum-value 0.8 \
-        --training.attempts 3 --training.failed-share 0.75 \
-        --training.starts-per-rollout 192 --training.rollout-every 2500 --training.loop.steps 12500 "${LEARN_IMAGINED[@]}"
+        --training.starts-per-rollout 192 --training.rollout-every 2500 --training.loop.steps 12500 \
+        "${WHERE_IT_FAILS[@]}" "${LEARN_IMAGINED[@]}"
 }
 
 evaluate_unseen() { # evaluate_unseen POLICY...: on 400 scenes that no training saw
     local policy first
     for policy in "$@"; do
         for first in 7000000 7100000; do
-            python -m rise_learning.evaluate --run "$policy" --level steady --episodes 200 --seed "$first" --json \
-                --out "$policy/evaluation_$first.json"
+            python -m rise_learning.evaluate --run "$policy" --level steady --episodes 200 --seed "$first" \
+                --workers "${THREADS[1]}" --json --out "$policy/evaluation_$first.json"
         done
     done
 }
