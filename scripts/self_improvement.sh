@@ -30,7 +30,8 @@ deploy() { # deploy POLICY NAME EPISODES FIRST_SEED FLAGS...
 deploy imitation rollouts 400 6000000
 bags=("$work/bags/demonstrations" "$work/bags/rollouts_$seed")
 python -m rise_learning.train_value "${THREADS[@]}" --bags "${bags[@]}" --out "$run" --seed "$seed"
-python -m rise_learning.train_policy --bags "${bags[@]}" --out "$run" --init "$run/imitation" --seed "$seed" "${WARM_UP[@]}"
+python -m rise_learning.train_policy --preset small --bags "${bags[@]}" --out "$run" --init "$run/imitation" --seed "$seed" \
+    "${WARM_UP[@]}"
 deploy policy warm_rollouts 600 6200000
 recorded=("${bags[@]}" "$work/bags/warm_rollouts_$seed")
 case $world_model in
