@@ -171,6 +171,8 @@ def told(statistics: Statistics, settings: SelfImprovement) -> str:
         parts.append(f"{statistics.episodes_ended_well} of {statistics.episodes} imagined episodes ended well")
     if settings.guided_chunks and settings.rehearse:
         parts.append(f"{statistics.episodes_alone} without being led, {statistics.episodes_corrected} corrected")
+    if settings.passed_over:
+        parts.append(f"{statistics.passed_over} candidates that were passed over")
     return ", ".join(parts)
 
 

@@ -141,6 +141,10 @@ class SelfImprovement:
     led_chunks: int = 0
     """With guided_chunks, above 0: only the first so many are led; behind them the policy goes on alone, one imagined
     chunk a choice, so that how an episode ends is seen for little."""
+    passed_over: int = 0
+    """With guided_chunks: of every led choice so many candidates that were clearly worse are learned from, too, with
+    the bins that they earn between the worst and the best of their state (the paper learns from every imagined chunk,
+    with its bin). 0: from none, and imagination says nothing of the lower bins."""
     replan_steps: int = 10
     """With guided_chunks: control steps that are played of a chunk before the next one is chosen."""
     tolerance: float = 0.1

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from rise_learning.data.normalizer import Normalizer
@@ -27,6 +28,16 @@ class PolicyInput:
     state: Tensor
     instructions: list[str]
     bins: Tensor
+
+    @classmethod
+    def joined(cls, parts: list[PolicyInput]) -> PolicyInput:
+        """One batch of several."""
+        return cls(
+            torch.cat([part.images for part in parts]),
+            torch.cat([part.state for part in parts]),
+            [text for part in parts for text in part.instructions],
+            torch.cat([part.bins for part in parts]),
+        )
 
 
 class Policy(nn.Module, ABC):

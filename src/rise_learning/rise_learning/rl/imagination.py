@@ -193,6 +193,20 @@ class OnlineSamples:
         first = np.unique(self.group, return_index=True)[1]
         return self.select(first[self.depth[first] == 0])
 
+    @classmethod
+    def joined(cls, parts: list[OnlineSamples]) -> OnlineSamples:
+        """One after the other."""
+        return cls(
+            torch.cat([part.images for part in parts]),
+            torch.cat([part.state for part in parts]),
+            [text for part in parts for text in part.instructions],
+            torch.cat([part.chunks for part in parts]),
+            *(
+                np.concatenate([getattr(part, name) for part in parts])
+                for name in ("advantage", "depth", "group", "trust")
+            ),
+        )
+
 
 def policy_images(context: Tensor, history: tuple[int, ...]) -> Tensor:
     """The frames of `context` (B, C, ...) that the policy looks at: offsets relative to the last one."""

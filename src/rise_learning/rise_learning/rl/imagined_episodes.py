@@ -12,6 +12,7 @@ from rise_learning.errors import ConfigError
 from rise_learning.policy.interface import Policy
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Imagined, OnlineSamples, Starts, Travelled, WorldModel, propose
+from rise_learning.rl.passed_over import passed_over
 from rise_robot.core.ensembler import blend_weights
 
 FEWEST_CANDIDATES = 3
@@ -33,6 +34,7 @@ class Guidance:
         blend_steps: control steps over which a new chunk takes over from the plan, as `ChunkEnsembler` at deployment.
         led_chunks: above 0, only so many are chosen; behind them the policy plays its own, one candidate each, so that
             more of how it ends is seen.
+        passed_over: candidates of every led choice that are kept although they are clearly worse than the best one.
         alone: the policy's own chunks are played and nothing else is imagined: what it would do by itself.
 
     Raises:
@@ -48,6 +50,7 @@ class Guidance:
     minimum_rise: float = 0.0
     blend_steps: int = 0
     led_chunks: int = 0
+    passed_over: int = 0
     alone: bool = False
 
     def __post_init__(self) -> None:
@@ -69,10 +72,11 @@ class Guidance:
 
 @dataclass(frozen=True)
 class ImaginedEpisodes:
-    """What was learned from B episodes: the samples of those that ended well, (B,) which did, (B,) V at the end, and
-    (B, T, A) all commands, those that are left of the last chunk included."""
+    """What is learned from B episodes: the samples of those that ended well, and of any what was passed over; (B,)
+    which ended well, (B,) V at the end, and (B, T, A) all commands, those left of the last chunk included."""
 
     samples: OnlineSamples
+    passed_over: OnlineSamples
     ended_well: np.ndarray
     last_value: np.ndarray
     commands: Tensor
@@ -119,7 +123,7 @@ def imagined_episodes(
     """
     rows, here = np.arange(len(starts.state)), starts
     plan: Tensor | None = None
-    track = _Track([starts.context], [starts.state[:, None]])
+    track, lower = _Track([starts.context], [starts.state[:, None]]), []
     for choice in range(guidance.chunks):
         _, own = propose(policy, here, rng, advantage_bin=top_bin, flow_steps=flow_steps)
         varied = explore if guidance.leads(choice) else None
@@ -130,6 +134,11 @@ def imagined_episodes(
             raise ValueError("this world model does not say what it values a state at")
         judged = imagined.judged(guidance.judged_frames).reshape(-1, count)
         chosen = needed_correction(judged, chunks.numpy(), guidance.tolerance)
+        trust = np.ones(judged.shape) if imagined.trust is None else imagined.trust.reshape(judged.shape)
+        lower.append(passed_over(
+            here, chunks, judged, trust, count=guidance.passed_over, tolerance=guidance.tolerance,
+            history=policy.config.history, depth=choice, rng=rng,
+        ))  # fmt: skip
         taken = rows * count + chosen
         plan = flat[taken]
         commands = plan[:, : guidance.replan_steps]
@@ -145,8 +154,9 @@ def imagined_episodes(
     unfinished = np.stack(track.values, 1) < guidance.minimum_value
     kept = (ended_well[:, None] & unfinished)[samples.group, samples.depth]
     return ImaginedEpisodes(
-        samples.select(np.flatnonzero(kept)), ended_well, track.last_value, torch.cat(track.commands, 1)
-    )
+        samples.select(np.flatnonzero(kept)), OnlineSamples.joined(lower), ended_well, track.last_value,
+        torch.cat(track.commands, 1),
+    )  # fmt: skip
 
 
 def judged_again(

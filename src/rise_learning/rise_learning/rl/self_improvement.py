@@ -18,6 +18,7 @@ from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
 from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, judged_again
 from rise_learning.rl.offline_starts import offline_starts, shares_of_frames
+from rise_learning.rl.passed_over import bins_within_state
 from rise_learning.rl.selection import better_half, middle_of_kept
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
@@ -40,6 +41,7 @@ class Statistics:
     episodes_alone: int = 0
     episodes_corrected: int = 0
     episodes_ended_well: int = 0
+    passed_over: int = 0
     online: int = 0
     offline: int = 0
     bins: list[int] = field(default_factory=list)
@@ -152,7 +154,7 @@ class SelfImprovementLoop:
         guidance = Guidance(
             settings.guided_chunks, settings.replan_steps, settings.candidates, settings.judged_frames,
             tolerance=settings.tolerance, minimum_value=settings.minimum_value, minimum_rise=settings.minimum_rise,
-            blend_steps=settings.blend_steps, led_chunks=settings.led_chunks,
+            blend_steps=settings.blend_steps, led_chunks=settings.led_chunks, passed_over=settings.passed_over,
         )  # fmt: skip
         stride = self.offline.episodes.contract.actions_per_frame
         if settings.replan_steps % stride:
@@ -168,7 +170,7 @@ class SelfImprovementLoop:
                 self._rehearse(part, guidance, rng)
                 continue
             self.statistics.episodes_ended_well += int(self._lead(part, guidance, rng).sum())
-        if not len(self.buffer):
+        if not (self.statistics.episodes_ended_well and len(self.buffer)):
             raise ConfigError(
                 f"none of {len(starts.state)} imagined episodes reaches a value of {settings.minimum_value:g} within "
                 f"{settings.guided_chunks} chunks of {settings.replan_steps} steps; lower it, imagine longer, or let a "
@@ -183,6 +185,7 @@ class SelfImprovementLoop:
             led = self._play(starts, guidance, rng)
             corrected = led.ended_well & (self._gain(starts, guidance, alone, led, rng) >= gain)
             self._learn(led.of(np.flatnonzero(corrected)))
+            self._learn_lower(led.passed_over)
         else:
             corrected[~alone.ended_well] = self._lead(starts.select(np.flatnonzero(~alone.ended_well)), guidance, rng)
         others = np.flatnonzero(alone.ended_well & ~corrected)
@@ -201,6 +204,7 @@ class SelfImprovementLoop:
             led = self._play(starts.select(again), guidance, rng)
             well[again] = led.ended_well
             self._learn(led.samples)
+            self._learn_lower(led.passed_over)
         return well
 
     def _starts(self, count: int, rng: np.random.Generator) -> Starts:
@@ -238,6 +242,14 @@ class SelfImprovementLoop:
         trusted = samples.select(self._trusted(samples, np.arange(len(samples.group))))
         self.buffer.add(trusted, np.full(len(trusted.group), self.bins.top))
 
+    def _learn_lower(self, samples: OnlineSamples) -> None:
+        """What was passed over, with the bins that it earned."""
+        if not self.settings.online_states:
+            samples = samples.select(np.flatnonzero(samples.depth == 0))
+        trusted = samples.select(self._trusted(samples, np.arange(len(samples.group))))
+        self.buffer.add(trusted, bins_within_state(trusted, self.bins))
+        self.statistics.passed_over += len(trusted.group)
+
     def _trusted(self, samples: OnlineSamples, kept: np.ndarray) -> np.ndarray:
         """Those of `kept` whose imagination reaches the minimum trust; the others are counted."""
         enough = samples.trust[kept] >= self.settings.minimum_trust
@@ -263,7 +275,7 @@ class SelfImprovementLoop:
             parts.append(self.buffer.batch(rng, online_count))
         self.statistics.offline += offline_count
         self.statistics.online += online_count
-        inputs = merge_inputs([inputs for inputs, _ in parts])
+        inputs = PolicyInput.joined([inputs for inputs, _ in parts])
         losses = self.policy.loss(inputs, torch.cat([chunks for _, chunks in parts]))
         return {
             "loss": losses.mean(),
@@ -275,6 +287,7 @@ class SelfImprovementLoop:
             "episodes": torch.tensor(float(self.statistics.episodes)),
             "episodes_alone": torch.tensor(float(self.statistics.episodes_alone)),
             "episodes_corrected": torch.tensor(float(self.statistics.episodes_corrected)),
+            "passed_over": torch.tensor(float(self.statistics.passed_over)),
             "episodes_ended_well": torch.tensor(float(self.statistics.episodes_ended_well)),
         }
 
@@ -287,13 +300,3 @@ class SelfImprovementLoop:
         if state:
             self.buffer.restore(state)
             self.statistics = Statistics(**json.loads(bytes(state["statistics"].tolist())))
-
-
-def merge_inputs(parts: list[PolicyInput]) -> PolicyInput:
-    """One batch of several."""
-    return PolicyInput(
-        torch.cat([part.images for part in parts]),
-        torch.cat([part.state for part in parts]),
-        [text for part in parts for text in part.instructions],
-        torch.cat([part.bins for part in parts]),
-    )
