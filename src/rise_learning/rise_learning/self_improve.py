@@ -28,8 +28,9 @@ from rise_learning.rl.imagination import WorldModel
 from rise_learning.rl.imagined_frames import ImaginedFrames
 from rise_learning.rl.labels import label_bins, recorded_advantages
 from rise_learning.rl.learned_world_model import LearnedWorldModel
-from rise_learning.rl.self_improvement import SelfImprovementLoop, Statistics
+from rise_learning.rl.self_improvement import SelfImprovementLoop
 from rise_learning.rl.simulated_world_model import Judge, SimulatedWorldModel, recorded_task
+from rise_learning.rl.statistics import Statistics
 from rise_learning.rl.watched import Watched
 from rise_learning.training import distributed
 from rise_learning.training.best_policy import TRIALS, BestPolicy, Collapsed, PeriodicEvaluation

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from rise_learning.evaluation.statistics import correlation, mean_and_error
 from rise_learning.policy.interface import Policy
+from rise_learning.rl.episode_stage import EPISODES_AT_ONCE
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import Starts, WorldModel
 from rise_learning.rl.imagined_episodes import Guidance, imagined_episodes, judged_again
-from rise_learning.rl.self_improvement import EPISODES_AT_ONCE
 
 SEEDS_APART = 1000
 """Between two imaginations: more than an episode has chunks, each of which takes the next seed."""

@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from rise_learning.errors import ConfigError
 from rise_learning.policy.interface import Policy, PolicyInput
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.rl.buffer import OnlineBuffer
+from rise_learning.rl.episode_stage import EpisodeStage
 from rise_learning.rl.exploration import Explorer
 from rise_learning.rl.imagination import OnlineSamples, Starts, WorldModel, imagined_rollout
-from rise_learning.rl.imagined_episodes import Guidance, ImaginedEpisodes, imagined_episodes, judged_again
 from rise_learning.rl.offline_starts import offline_starts, shares_of_frames
-from rise_learning.rl.passed_over import bins_within_state
 from rise_learning.rl.selection import better_half, middle_of_kept
+from rise_learning.rl.statistics import Statistics
 from rise_learning.training.loop import step_rng
 from rise_learning.training.policy_training import OfflineSamples
 from rise_learning.training_settings import SelfImprovement
 
 ROLLOUT_STREAM = 1_000_003
 """Keeps random numbers of rollouts apart from those of batches."""
-EPISODES_AT_ONCE = 16
-"""Imagined episodes that are led together; what bounds the memory."""
-
-
-@dataclass
-class Statistics:
-    """Counters of a run; integers, so that they add up exactly over a resume."""
-
-    imagined: int = 0
-    distrusted: int = 0
-    clipped: int = 0
-    episodes: int = 0
-    episodes_alone: int = 0
-    episodes_corrected: int = 0
-    episodes_ended_well: int = 0
-    passed_over: int = 0
-    online: int = 0
-    offline: int = 0
-    bins: list[int] = field(default_factory=list)
-
-    @property
-    def offline_share(self) -> float:
-        return self.offline / max(1, self.online + self.offline)
 
 
 class SelfImprovementLoop:
@@ -113,7 +88,13 @@ class SelfImprovementLoop:
         if step % self.settings.rollout_every:
             return
         if self.settings.guided_chunks:
-            self._imagine_episodes(step)
+            rng = step_rng(self.seed + ROLLOUT_STREAM, step)
+            stride = self.offline.episodes.contract.actions_per_frame
+            stage = EpisodeStage(
+                self.rollout_policy.eval(), self.world_model, self.settings, stride,
+                self.bins, self.explore, self.buffer, self.statistics, rng,
+            )  # fmt: skip
+            stage.run(self._starts(self.settings.starts_per_rollout, rng))
             return
         samples = self.imagine(step, self.settings.starts_per_rollout)
         earned = self.bins(samples.advantage)
@@ -127,7 +108,7 @@ class SelfImprovementLoop:
                 f"none of {len(earned)} imagined chunks falls into bin {self.settings.minimum_bin} or above, the "
                 f"highest is {earned.max()}; lower minimum_bin, or imagine from more states"
             )
-        trusted = self._trusted(samples, kept)
+        trusted = self.statistics.trusted(samples, kept, self.settings.minimum_trust)
         if not len(trusted) and not len(self.buffer):
             raise ConfigError(
                 f"minimum_trust {self.settings.minimum_trust:g} leaves none of the {len(kept)} imagined chunks, whose "
@@ -144,117 +125,9 @@ class SelfImprovementLoop:
         counts = np.bincount(earned, minlength=self.bins.count + 1)[1:]
         self.statistics.bins = [total + int(count) for total, count in zip(self.statistics.bins, counts, strict=True)]
 
-    def _imagine_episodes(self, step: int) -> None:
-        """Lead imagined episodes from offline states, and keep the samples of those that end well.
-
-        Raises:
-            ConfigError: the settings do not fit, or the first rollout leaves nothing to learn from.
-        """
-        settings, rng = self.settings, step_rng(self.seed + ROLLOUT_STREAM, step)
-        guidance = Guidance(
-            settings.guided_chunks, settings.replan_steps, settings.candidates, settings.judged_frames,
-            tolerance=settings.tolerance, minimum_value=settings.minimum_value, minimum_rise=settings.minimum_rise,
-            blend_steps=settings.blend_steps, led_chunks=settings.led_chunks, passed_over=settings.passed_over,
-        )  # fmt: skip
-        stride = self.offline.episodes.contract.actions_per_frame
-        if settings.replan_steps % stride:
-            raise ConfigError(f"replan_steps {settings.replan_steps} is no multiple of {stride}, the steps of a frame")
-        if settings.minimum_gain and not settings.rehearse:
-            raise ConfigError("minimum_gain is over what the policy does alone: it needs rehearse")
-        if settings.attempts < 1 or (settings.minimum_gain and settings.attempts > 1):
-            raise ConfigError(f"one attempt at least, and with minimum_gain just one; got {settings.attempts}")
-        starts = self._starts(settings.starts_per_rollout, rng)
-        for part in tqdm(starts.split(EPISODES_AT_ONCE), "imagined episodes", leave=False, unit_scale=EPISODES_AT_ONCE):
-            self.statistics.episodes += len(part.state)
-            if settings.rehearse:
-                self._rehearse(part, guidance, rng)
-                continue
-            self.statistics.episodes_ended_well += int(self._lead(part, guidance, rng).sum())
-        if not (self.statistics.episodes_ended_well and len(self.buffer)):
-            raise ConfigError(
-                f"none of {len(starts.state)} imagined episodes reaches a value of {settings.minimum_value:g} within "
-                f"{settings.guided_chunks} chunks of {settings.replan_steps} steps; lower it, imagine longer, or let a "
-                "rise be enough (minimum_rise)"
-            )
-
-    def _rehearse(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> None:
-        """Play alone, lead what that leaves to be done better, and learn from both in equal shares."""
-        alone, gain = self._play(starts, replace(guidance, alone=True), rng), self.settings.minimum_gain
-        corrected = np.zeros(len(starts.state), bool)
-        if gain:
-            led = self._play(starts, guidance, rng)
-            corrected = led.ended_well & (self._gain(starts, guidance, alone, led, rng) >= gain)
-            self._learn(led.of(np.flatnonzero(corrected)))
-            self._learn_lower(led.passed_over)
-        else:
-            corrected[~alone.ended_well] = self._lead(starts.select(np.flatnonzero(~alone.ended_well)), guidance, rng)
-        others = np.flatnonzero(alone.ended_well & ~corrected)
-        self._learn(alone.of(others[: max(1, int(corrected.sum()))]))
-        self.statistics.episodes_alone += int(alone.ended_well.sum())
-        self.statistics.episodes_corrected += int(corrected.sum())
-        self.statistics.episodes_ended_well += int((alone.ended_well | corrected).sum())
-
-    def _lead(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> np.ndarray:
-        """(B,) which of B episodes end well when they are led, as often as `attempts` says; those are learned from."""
-        well = np.zeros(len(starts.state), bool)
-        for _ in range(self.settings.attempts):
-            again = np.flatnonzero(~well)
-            if not len(again):
-                break
-            led = self._play(starts.select(again), guidance, rng)
-            well[again] = led.ended_well
-            self._learn(led.samples)
-            self._learn_lower(led.passed_over)
-        return well
-
     def _starts(self, count: int, rng: np.random.Generator) -> Starts:
         settings = self.settings
         return offline_starts(self.offline.episodes, rng, count, settings.start_frames, settings.failed_share)
-
-    def _gain(
-        self,
-        starts: Starts,
-        guidance: Guidance,
-        alone: ImaginedEpisodes,
-        led: ImaginedEpisodes,
-        rng: np.random.Generator,
-    ) -> np.ndarray:
-        """(B,) by how much V ends higher where B episodes were led."""
-        seeds: list[int] = rng.integers(2**31, size=self.settings.judgements).tolist()
-        if not seeds:
-            return led.last_value - alone.last_value
-        self.statistics.imagined += 2 * len(seeds) * len(starts.state) * guidance.chunks
-        by_itself, guided = (
-            judged_again(self.world_model, starts, way.commands, guidance, seeds) for way in (alone, led)
-        )
-        return guided - by_itself
-
-    def _play(self, starts: Starts, guidance: Guidance, rng: np.random.Generator) -> ImaginedEpisodes:
-        self.statistics.imagined += len(starts.state) * guidance.imagined_chunks
-        return imagined_episodes(
-            self.rollout_policy.eval(), self.world_model, starts, guidance,
-            explore=self.explore, top_bin=self.bins.top, flow_steps=self.settings.flow_steps, rng=rng,
-        )  # fmt: skip
-
-    def _learn(self, samples: OnlineSamples) -> None:
-        if not self.settings.online_states:
-            samples = samples.first_of_groups()
-        trusted = samples.select(self._trusted(samples, np.arange(len(samples.group))))
-        self.buffer.add(trusted, np.full(len(trusted.group), self.bins.top))
-
-    def _learn_lower(self, samples: OnlineSamples) -> None:
-        """What was passed over, with the bins that it earned."""
-        if not self.settings.online_states:
-            samples = samples.select(np.flatnonzero(samples.depth == 0))
-        trusted = samples.select(self._trusted(samples, np.arange(len(samples.group))))
-        self.buffer.add(trusted, bins_within_state(trusted, self.bins))
-        self.statistics.passed_over += len(trusted.group)
-
-    def _trusted(self, samples: OnlineSamples, kept: np.ndarray) -> np.ndarray:
-        """Those of `kept` whose imagination reaches the minimum trust; the others are counted."""
-        enough = samples.trust[kept] >= self.settings.minimum_trust
-        self.statistics.distrusted += int((~enough).sum())
-        return kept[enough]
 
     def refit_bins(self, states: int) -> None:
         """Fit the range of the bins to what the starting policy is imagined to do; before the first step only."""
