@@ -12,9 +12,7 @@ work=${1:-$root/runs/base}
 # shellcheck source=scripts/record_once.sh
 . "$root/scripts/record_once.sh"
 
-collect() { # collect NAME FLAGS...
-    record_once "$work/bags/$1" none python -m rise_robot.collect --workers 2 --out "$work/bags/$1" "${@:2}"
-}
+collect() { collect_once "$work/bags/$1" "${@:2}"; } # collect NAME FLAGS...
 
 mkdir -p "$work/bags"
 blind=(--kind rollout --blind --grasp-offset 0 0.06)

@@ -11,6 +11,10 @@ record_once() { # record_once BAG WEIGHTS COMMAND...: COMMAND records BAG, by WE
     echo "$who" >"$bag/recorded_by"
 }
 
+collect_once() { # collect_once BAG FLAGS...: simulated episodes of rise_robot.collect
+    record_once "$1" none python -m rise_robot.collect --workers 2 --out "$@"
+}
+
 deploy_once() { # deploy_once POLICY BAG RESULT EPISODES FIRST_SEED FLAGS...: its episodes at level steady into BAG, figures into RESULT
     record_once "$2" "$1/model.safetensors" python -m rise_learning.evaluate --run "$1" --level steady \
         --episodes "$4" --seed "$5" --record "$2" --out "$3" "${@:6}"

@@ -19,8 +19,7 @@ improved=$run/$world_model
 . "$root/scripts/learned_recipe.sh"
 mkdir -p "$work/bags" "$improved"
 
-record_once "$work/bags/demonstrations" none \
-    python -m rise_robot.collect --level steady --imprecision 0.02 --episodes 30 --seed 0 --out "$work/bags/demonstrations"
+collect_once "$work/bags/demonstrations" --level steady --imprecision 0.02 --episodes 30 --seed 0
 # 10,000 steps: fewer leave imitation with something to gain that needs no imagination
 python -m rise_learning.train_policy --preset small --bags "$work/bags/demonstrations" --imitation --out "$run" --seed "$seed" \
     "${THREADS[@]}"

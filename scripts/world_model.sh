@@ -15,9 +15,7 @@ seeds=("$@")
 # shellcheck source=scripts/record_once.sh
 . "$root/scripts/record_once.sh"
 
-collect() { # collect BAG FLAGS...
-    record_once "$work/$1" none python -m rise_robot.collect --workers 2 --out "$work/$1" "${@:2}"
-}
+collect() { collect_once "$work/$1" "${@:2}"; } # collect BAG FLAGS...
 
 mkdir -p "$work"/{bags,many,held_out}
 steady=(--level steady --kind rollout)
