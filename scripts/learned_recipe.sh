@@ -38,3 +38,7 @@ evaluate_unseen() { # evaluate_unseen POLICY...: on 400 scenes that no training 
         done
     done
 }
+
+compare_unseen() { # compare_unseen RUN POLICY...: the last one beside each of the others, scene by scene
+    python -m rise_learning.compare --runs "$1" --policies "${@:2}" --files "evaluation_7?00000.json"
+}

@@ -35,3 +35,4 @@ python -m rise_learning.train_policy --preset small --bags "${its_own[@]}" --out
     --seed "$seed" "${WARM_UP[@]}"
 improve_in_imagination "$seed" "$after" "$after/policy" "${its_own[@]}"
 evaluate_unseen "$after/policy" "$after/self_improved"
+compare_unseen "$run" imitation policy learned/self_improved second_round/policy second_round/self_improved

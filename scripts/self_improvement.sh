@@ -51,3 +51,4 @@ learned)
     exit 2 ;;
 esac
 evaluate_unseen "$run/imitation" "$run/policy" "$improved/self_improved"
+compare_unseen "$run" imitation policy "$world_model/self_improved"

@@ -26,6 +26,7 @@ setup(
     entry_points={
         "console_scripts": [
             "bench = rise_learning.bench:main",
+            "compare = rise_learning.compare:main",
             "demo = rise_learning.demo:main",
             "evaluate = rise_learning.evaluate:main",
             "footprint = rise_learning.footprint:main",

@@ -24,7 +24,7 @@ from rise_learning.data.episode_set import EpisodeSet
 from rise_learning.data.loading import load_bags
 from rise_learning.evaluation import report_figures as figures
 from rise_learning.evaluation.report_page import page, section, table_of
-from rise_learning.evaluation.summary import POLICIES, read, summarize_run
+from rise_learning.evaluation.summary import POLICIES, gain_lines, read, summarize_run
 from rise_learning.rl.imagination import Starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
 from rise_learning.training.world_model_io import FILE, load_value, trained_contract, value_of_frames
@@ -81,7 +81,7 @@ def policies_section(run: Path, summary: dict[str, Any]) -> str:
     ]
     head = ["policy", "episodes", "successes", "success rate", "95 % Wilson interval", "mean score"]
     body = table_of(head, rows) + picture(figures.success_rates(found), "success rates with Wilson intervals")
-    return section("Policies", body, _scenes(run))
+    return section("Policies", body, " ".join([_scenes(run), *(f"{line}." for line in gain_lines(summary))]))
 
 
 def _scenes(run: Path) -> str:

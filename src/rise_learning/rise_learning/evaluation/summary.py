@@ -7,6 +7,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from rise_learning.errors import RiseLearningError
+from rise_learning.evaluation.paired import Evaluated, difference, gain_text
+
 POLICIES = {"imitation": "imitation", "warmup": "policy", "self_improved": "self_improved"}
 """Name in the summary -> directory in the run."""
 FILES = {
@@ -49,6 +52,7 @@ def summarize_run(run: Path, timings_s: dict[str, float] | None = None, wall_s: 
     found = {name: read(run / file) for name, file in FILES.items()}
     return {
         "policies": {name: _pick(result, POLICY_KEYS) for name, result in policies.items()},
+        "gains": _gains(run),
         "dynamics": _pick(found["dynamics"], DYNAMICS_KEYS),
         "value": _pick(found["value"], VALUE_KEYS),
         "imagination": _pick(found["imagination"], IMAGINATION_KEYS),
@@ -70,7 +74,7 @@ def table(summary: dict[str, Any]) -> str:
                 f"{name:16}{row['episodes']:9}{row['successes']:11}{row['success_rate']:8.1%}{interval:>18}"
                 f"{row['score_mean']:12.2f}"
             )
-    lines.append("")
+    lines += [*gain_lines(summary), ""]
     for group in ("dynamics", "value", "imagination"):
         shown = [f"{key} {_text(value)}" for key, value in summary[group].items() if value is not None]
         lines.append(f"{group}: " + (", ".join(shown) or "not run"))
@@ -79,6 +83,24 @@ def table(summary: dict[str, Any]) -> str:
     if summary["wall_s"] is not None:
         lines.append(f"time: {summary['wall_s'] / 60:.1f} minutes")
     return "\n".join(lines)
+
+
+def gain_lines(summary: dict[str, Any]) -> list[str]:
+    """The self-improved policy beside each of the others."""
+    return [
+        f"self_improved over {name}, points of success scene by scene: {gain_text(gain)}"
+        for name, gain in summary["gains"].items()
+    ]
+
+
+def _gains(run: Path) -> dict[str, Any]:
+    """`difference` of the self-improved policy to each of the others; nothing where they do not compare."""
+    *others, last = POLICIES
+    try:
+        found = {name: Evaluated.read([run / directory / "evaluation.json"]) for name, directory in POLICIES.items()}
+        return {name: difference([(found[name], found[last])]) for name in others}
+    except (OSError, RiseLearningError):
+        return {}
 
 
 def _pick(values: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
