@@ -64,7 +64,7 @@ def compare(args: Args) -> dict[str, Any]:
         }
         for other in others:
             gains[other][ALL] = difference([(row[other], row[last]) for row in found.values()])
-    deployments = {policy: found[names[0]][policy].deployment for policy in args.policies}
+    deployments = {policy: {name: row[policy].deployment for name, row in found.items()} for policy in args.policies}
     result = {"policies": rates, "compared": last, "with": gains, "deployment": deployments}
     if args.out:
         write_json(args.out, {"args": args, **result})
@@ -91,16 +91,20 @@ def lines(result: dict[str, Any]) -> list[str]:
     for other, gains in result["with"].items():
         text += ["", f"{result['compared']} over {other}, points of success scene by scene, +- standard error:"]
         text += [f"  {name.ljust(widths[0])}  {gain_text(each)}" for name, each in gains.items()]
-    deployed = list(result["deployment"].values())
-    keys = sorted({key for each in deployed for key in each})
-    for key in keys:
-        values = [each.get(key) for each in deployed]
-        if any(value != values[0] for value in values):
-            text += [
-                "",
-                f"note: deployed with {key} " + ", ".join(f"{v} ({p})" for v, p in zip(values, policies, strict=True)),
-            ]
+    text += _deployed_otherwise(result["deployment"])
     return text
+
+
+def _deployed_otherwise(deployments: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    """Notes of what not all evaluations had: policy -> run -> its deployment."""
+    every = {f"{run}/{policy}": each for policy, runs in deployments.items() for run, each in runs.items()}
+    notes = []
+    for key in sorted({key for each in every.values() for key in each}):
+        values = {name: each.get(key) for name, each in every.items()}
+        usual = next(iter(values.values()))
+        if others := [f"{value} ({name})" for name, value in values.items() if value != usual]:
+            notes += ["", f"note: deployed with {key} {', '.join(others)}, otherwise {usual}"]
+    return notes
 
 
 def _rate(rate: dict[str, Any]) -> str:

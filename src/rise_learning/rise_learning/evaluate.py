@@ -54,7 +54,8 @@ class Args:
     """What chooses where --deployment.candidates is above 1: the world model of RUN, or, as a ceiling that no robot
     reaches, the simulator's own future."""
     out: Path | None = None
-    """Write the result as JSON here; default: evaluation.json beside the policy."""
+    """Write the result as JSON here; default: evaluation.json beside the policy; of what is recorded,
+    which is no evaluation, BAG.json beside the bag."""
     workers: int = 2
     json: bool = False
     """Print JSON only."""
@@ -101,7 +102,8 @@ def evaluate(args: Args) -> None:
         chooser=chooser if deployed.candidates > 1 else None,
     )
     summary = {"policy": str(directory), "task": args.task, "config": task.config, **summarize(results)}
-    out = args.out or (directory / "evaluation.json" if not args.intervene else args.record.with_suffix(".json"))
+    beside = directory / "evaluation.json" if args.record is None else args.record.with_suffix(".json")
+    out = args.out or beside
     write_json(out, {**summary, "deployment": deployed, "results": results})
     if args.json:
         print(json.dumps(to_plain(summary)))

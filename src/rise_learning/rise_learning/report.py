@@ -27,6 +27,8 @@ from rise_learning.evaluation.report_page import page, section, table_of
 from rise_learning.evaluation.summary import POLICIES, gain_lines, read, summarize_run
 from rise_learning.rl.imagination import Starts
 from rise_learning.rl.learned_world_model import LearnedWorldModel
+from rise_learning.training.learned_from import FILE as LEARNED_FROM
+from rise_learning.training.learned_from import LearnedFrom
 from rise_learning.training.world_model_io import FILE, load_value, trained_contract, value_of_frames
 from rise_worldmodel.visualize import side_by_side, write_video
 
@@ -119,8 +121,9 @@ def imagination_section(run: Path, episodes: EpisodeSet | None) -> str:
         parts.append(f"<p>{note}</p>" + picture(figures.ranking(compared), "ranking of chunks by kind"))
         clips = [video(run / clip["file"], _clip_caption(clip)) for clip in compared["clips"]]
         parts.append('<h3>From one saved state</h3><div class="clips">' + "".join(clips) + "</div>")
-    if episodes is not None and (run / "dynamics" / FILE).is_file() and (run / "value" / FILE).is_file():
-        parts.append('<h3>Held-out recordings</h3><div class="clips">' + recorded_clips(run, episodes) + "</div>")
+    models = (run / "dynamics" / FILE).is_file() and (run / "value" / FILE).is_file()
+    if models and (held_out := _unread(episodes, run / "dynamics")) is not None:
+        parts.append('<h3>Held-out recordings</h3><div class="clips">' + recorded_clips(run, held_out) + "</div>")
     text = "Above: what really happened. Below: what the dynamics imagined from four frames and the commands."
     return section("Imagined and real", "".join(parts), text) if parts else ""
 
@@ -132,10 +135,9 @@ def _clip_caption(clip: dict[str, Any]) -> str:
     )
 
 
-def recorded_clips(run: Path, episodes: EpisodeSet) -> str:
+def recorded_clips(run: Path, held_out: EpisodeSet) -> str:
     """Chunks drawn at random from episodes that the dynamics never saw."""
-    contract = episodes.contract
-    held_out = _held_out(episodes, run / "dynamics")
+    contract = held_out.contract
     everything = np.arange(len(held_out))
     complete = everything[held_out.frames_left(everything) >= contract.frames_per_chunk]
     g = np.random.default_rng(0).permutation(complete)[:RECORDED_CLIPS]
@@ -150,7 +152,7 @@ def recorded_clips(run: Path, episodes: EpisodeSet) -> str:
     with tempfile.TemporaryDirectory() as directory:
         for i, frame in enumerate(g):
             path = Path(directory) / f"{i}.mp4"
-            write_video(path, side_by_side([real[i], imagined.frames[i]], scale=3), fps=_rate(episodes))
+            write_video(path, side_by_side([real[i], imagined.frames[i]], scale=3), fps=_rate(held_out))
             name = held_out.episodes[held_out.episode_of[frame]].episode_id
             text = f"{name}: advantage imagined {imagined.advantage[i]:+.3f}, on true frames {true[i]:+.3f}"
             clips.append(video(path, text))
@@ -159,10 +161,10 @@ def recorded_clips(run: Path, episodes: EpisodeSet) -> str:
 
 def value_section(run: Path, episodes: EpisodeSet | None) -> str:
     """Value over one success and one failure that the value model never saw."""
-    if episodes is None or not (run / "value" / FILE).is_file():
+    held_out = _unread(episodes, run / "value")
+    if held_out is None or not (run / "value" / FILE).is_file():
         return ""
-    held_out = _held_out(episodes, run / "value")
-    values = value_of_frames(load_value(run / "value", episodes.contract), held_out)
+    values = value_of_frames(load_value(run / "value", held_out.contract), held_out)
     parts = []
     for outcome in ("success", "failure"):
         chosen = [i for i, episode in enumerate(held_out.episodes) if episode.outcome == outcome]
@@ -173,7 +175,7 @@ def value_section(run: Path, episodes: EpisodeSet | None) -> str:
         own = values[held_out.first_frame[number] : held_out.last_frame[number] + 1]
         events = [(frame, name) for frame, name, _ in episode.events]
         title = f"{outcome}: {episode.episode_id}"
-        data = figures.value_over_episode(episode.frames, own, _rate(episodes), events, title)
+        data = figures.value_over_episode(episode.frames, own, _rate(held_out), events, title)
         parts.append(picture(data, title))
     return section("Value over an episode", "".join(parts), "Held-out episodes; rubric events in orange.")
 
@@ -244,10 +246,11 @@ def _load(args: Args) -> EpisodeSet | None:
     return None
 
 
-def _held_out(episodes: EpisodeSet, trained: Path) -> EpisodeSet:
-    """The episodes that the training in `trained` set aside."""
-    config = read(trained / "config.json")["args"]
-    return episodes.split(config["training"]["held_out"], config["seed"])[1]
+def _unread(episodes: EpisodeSet | None, trained: Path) -> EpisodeSet | None:
+    """The episodes that neither the training in `trained` nor what it builds on has read; None: of none it is known."""
+    if episodes is None or not (trained / LEARNED_FROM).is_file():
+        return None
+    return episodes.without(LearnedFrom.read(trained).episodes)
 
 
 def _rate(episodes: EpisodeSet) -> float:

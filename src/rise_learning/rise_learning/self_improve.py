@@ -146,13 +146,14 @@ def train(args: Args) -> None:
             best(trainer.step)
     except Collapsed as collapse:
         logger.warning("%s", collapse)
+    counted = distributed.gather(loop.statistics.state())
     if not distributed.is_main():
         return
+    statistics = Statistics.of_all(counted)
     if best is not None and best.trials:
         keep_best(best, run.path)
     else:
         save(run.path)
-    statistics = loop.statistics
     write_json(
         run.path / "statistics.json",
         {**vars(statistics), "offline_share_realised": statistics.offline_share, "bins_clipped": statistics.clipped},

@@ -244,11 +244,10 @@ def held_out_report(
 
 
 def train(args: Args) -> None:
-    """Train, report on held-out episodes, and write the EMA model."""
+    """Train, report on held-out episodes that the base has not read either, and write the EMA model."""
     cli.use_threads(args.threads)
     settings, size = args.training, get_preset(args.preset).image_size
     training, held_out = load_bags(list(args.bags), size).split(settings.held_out, args.seed)
-    chosen = np.random.default_rng(args.seed).permutation(complete_chunks(held_out))[: settings.reported_chunks]
     model, inputs, from_base = starting_point(args, training, size)
     inputs = inputs.of_robot(training)
     if args.object_size is not None and not args.map_objects:
@@ -278,7 +277,12 @@ def train(args: Args) -> None:
         return
     steps = get_preset(args.preset).self_improvement.dynamics_steps
     save_trained(run.path, averaged, training.contract, **inputs.texts(), **{STEPS_KEY: str(steps)})
-    metrics = held_out_report(averaged, inputs, held_out, chosen, args.seed, steps=steps)
+    unread = held_out.without(LearnedFrom.read(from_base).episodes) if from_base else held_out
+    if unread is None:
+        logger.warning("%s has read all that was held out: nothing says how good these dynamics are", from_base)
+        return
+    chosen = np.random.default_rng(args.seed).permutation(complete_chunks(unread))[: settings.reported_chunks]
+    metrics = held_out_report(averaged, inputs, unread, chosen, args.seed, steps=steps)
     write_json(run.path / "held_out.json", metrics)
     print("dynamics on held-out chunks: " + ", ".join(f"{name} {value:.2f}" for name, value in metrics.items()))
 

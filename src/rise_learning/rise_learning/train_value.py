@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,15 @@ class ValueObjective:
         self._pools = self._pools_among(np.empty(0, np.int64))
         self.rubric = episodes.rubric_state(*rubric) if model.config.auxiliary_dim else None
         self.success = np.array([episode.outcome == "success" for episode in episodes.episodes])
+        self.td_begins = math.ceil(settings.progress_only_share * settings.loop.steps) if progress else 0
+
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps: a training that is made longer does not go back to progress alone."""
+        return {"td_begins": torch.tensor(self.td_begins)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        if state:
+            self.td_begins = int(state["td_begins"])
 
     def show(self, shown: ShownFrames) -> None:
         """From now on `settings.imagined_share` of the frames are as dynamics show them."""
@@ -131,7 +141,7 @@ class ValueObjective:
     def __call__(self, step: int) -> dict[str, Tensor]:
         settings, half = self.settings, self.settings.loop.local_batch_size // 2
         rng = step_rng(self.seed, step)
-        with_td = self.td and (not self.progress or step >= settings.progress_only_share * settings.loop.steps)
+        with_td = self.td and step >= self.td_begins
         drawn = [self._draw(*pool, half, rng) for pool in self._pools]
         g, pictures = (np.concatenate(each) for each in zip(*drawn, strict=True))
         output = self.model(torch.from_numpy(pictures), self.episodes.instructions_of(g))
@@ -248,7 +258,10 @@ def train(args: Args) -> None:
     models = {"dynamics": args.out / "dynamics"} if settings.imagined_share else {}
     mark = fingerprint(training, model.config, args, models)
     objective = ValueObjective(model, training, rubric, settings, args.seed, progress=args.progress, td=args.td)
-    trainer = Trainer(model, objective, loop, run, fingerprint=mark)  # refuses before minutes of imagining
+    trainer = Trainer(  # refuses before minutes of imagining
+        model, objective, loop, run, fingerprint=mark, extra_state=objective.state
+    )
+    objective.restore(trainer.resumed_extra)
     if models:
         objective.show(shown_by_dynamics(models["dynamics"], training, settings, run, mark, args.seed))
     run.save_config(args=args, model=model.config, ablations=args.ablations)

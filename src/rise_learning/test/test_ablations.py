@@ -15,6 +15,7 @@ from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.model_choices import ARCHITECTURES, PatchModel
 from rise_learning.presets import PRESET_NAMES, get_preset
 from rise_learning.training.base import find_base
+from rise_learning.training.checkpoint import load_latest
 from rise_learning.training.dynamics_models import small_config
 from rise_learning.training.world_model_io import load_dynamics, load_inputs
 from rise_robot.core.contract import Contract, config_path
@@ -102,6 +103,15 @@ def test_ours_is_shown_control_maps_of_the_simulated_cell(tmp_path: Path) -> Non
     assert with_maps.control_maps and dataclasses.replace(with_maps, control_maps=False) == without
 
 
+def test_what_the_base_has_read_is_not_held_out(tmp_path: Path) -> None:
+    train_dynamics.train(parsed(train_dynamics, tmp_path, "--no-control-maps"))
+    base = ("--no-control-maps", "--base", str(tmp_path / "dynamics"))
+    train_dynamics.train(parsed(train_dynamics, tmp_path / "same", *base))
+    assert (tmp_path / "same/dynamics/held_out.json").is_file(), "the same episodes were set aside"
+    train_dynamics.train(parsed(train_dynamics, tmp_path / "other", *base, "--seed", "1"))
+    assert not (tmp_path / "other/dynamics/held_out.json").exists()
+
+
 def test_another_ablation_does_not_resume(tmp_path: Path) -> None:
     train_dynamics.train(parsed(train_dynamics, tmp_path, "--no-control-maps"))
     with pytest.raises(CheckpointError, match="flags.task_centric: True there, False here"):
@@ -158,6 +168,19 @@ def losses(tmp_path: Path, *flags: str) -> dict[str, torch.Tensor]:
         model, EPISODES, rubric, args.training, 0, progress=args.progress, td=args.td
     )
     return objective(1)
+
+
+def test_a_value_training_that_is_made_longer_goes_on_with_td(tmp_path: Path) -> None:
+    short, long = ("--training.loop.steps", "4"), ("--training.loop.steps", "100")
+    train_value.train(parsed(train_value, tmp_path, "--training.loop.log-every", "1", *short))
+    args = parsed(train_value, tmp_path, *long)
+    rubric = EPISODES.rubric_classes()
+    model = train_value.new_value(EPISODES, rubric, args.training, SIZE, 0)
+    objective = train_value.ValueObjective(model, EPISODES, rubric, args.training, 0)
+    assert "td" not in objective(4), "a training of its own begins with progress"
+    sections, _ = load_latest(tmp_path / "value" / "checkpoints")
+    objective.restore(sections["extra"])
+    assert "td" in objective(4)
 
 
 def test_value_goes_without_progress_or_without_td(tmp_path: Path) -> None:

@@ -70,7 +70,14 @@ def test_what_is_printed_says_rates_and_differences(tmp_path: Path) -> None:
     evaluated(run / "self_improved", AFTER, deployment={"candidates": 8})
     text = "\n".join(lines(compared(run)))
     assert "2 of 6, 33% (10% to 70%)" in text and "+33.3 +- 33.3  (3 won, 1 lost)" in text
-    assert "note: deployed with candidates 1 (imitation), 8 (self_improved)" in text
+    assert "note: deployed with candidates 8 (seed_0/self_improved), otherwise 1" in text
+
+
+def test_a_run_that_was_deployed_otherwise_is_noted_wherever_it_is(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path / name) for name in ("seed_0", "seed_1")]
+    evaluated(runs[1] / "self_improved", AFTER, deployment={"candidates": 1, "guidance": 3.0})
+    text = "\n".join(lines(compared(*runs)))
+    assert "note: deployed with guidance 3.0 (seed_1/self_improved), otherwise None" in text
 
 
 def test_evaluations_on_other_scenes_are_not_compared(tmp_path: Path) -> None:
@@ -125,5 +132,6 @@ def test_the_summary_of_a_run_compares_its_policies_where_it_can(tmp_path: Path)
         summary
     )
     assert summary["gains"]["warmup"]["gain"] == 0
-    evaluated(run / "policy", AFTER[:4])
-    assert summarize_run(run)["gains"] == {}, "other scenes"
+    for otherwise in ({"successes": AFTER[:4]}, {"successes": AFTER, "deployment": {"candidates": 8}}):
+        evaluated(run / "policy", **otherwise)
+        assert summarize_run(run)["gains"] == {}, "other scenes, or deployed otherwise"

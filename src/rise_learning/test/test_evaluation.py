@@ -97,7 +97,8 @@ def test_every_task_can_be_evaluated_at_its_levels(tmp_path: Path) -> None:
     save_policy(tmp_path / "policy", small_policy(), TINY, None, "run/policy@0")
     args = Args(tmp_path / "policy", task="box_closing", level="easy", episodes=1, workers=1, record=tmp_path / "bag")
     evaluate(args)
-    stored = json.loads((tmp_path / "policy" / "evaluation.json").read_text())
+    stored = json.loads((tmp_path / "bag.json").read_text())
+    assert not (tmp_path / "policy" / "evaluation.json").exists(), "what is recorded is no evaluation"
     assert (stored["task"], stored["successes"], stored["results"][0]["events"]) == ("box_closing", 0, ["failed"])
     (episode,) = read_episodes(tmp_path / "bag")
     assert (episode.task, episode.outcome) == ("box_closing", "failure")

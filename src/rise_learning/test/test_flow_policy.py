@@ -41,6 +41,15 @@ def within_basis(policy, chunks, states):
     return policy.normalizer.denormalize(policy.basis.decode(coefficients, at))
 
 
+def test_brightness_that_is_chosen_for_a_trained_policy_is_used():
+    policy = make_policy(state_noise=0.0, brightness=0.0).train()
+    inputs, _ = observations(2)
+    seen = policy.observe(inputs)
+    torch.testing.assert_close(policy.observe(inputs), seen)
+    policy.config = dataclasses.replace(policy.config, brightness=0.9)
+    assert not torch.allclose(policy.observe(inputs), seen)
+
+
 def test_overfitting_one_batch_makes_samples_equal_the_chunks_of_their_bin():
     policy = make_policy(bin_dropout=0.0, state_noise=0.0, brightness=0.0, width=96).train()
     inputs, chunks = observations(4)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
+from line_world import Line
 from test_imagined_episodes import Perfect, Worthless, loop_of, played
 from torch import Tensor
 
@@ -17,14 +20,15 @@ JUDGED = np.array([[0.0, 0.5, 0.95, 1.0], [0.0, 0.1, 0.05, 0.19], [-3.0, 0.2, 0.
 """Of three states four candidates; the second state's hardly differ."""
 
 
-def found(count: int) -> OnlineSamples:
+def found(count: int, among: np.ndarray = np.ones(3, bool)) -> OnlineSamples:  # noqa: B008
     context = torch.arange(3 * 4).reshape(3, 4, 1, 1, 1, 1).to(torch.uint8)
     here = Starts(context, torch.arange(3.0)[:, None], ["a", "b", "c"])
     chunks = torch.arange(12.0).reshape(3, 4, 1, 1)
     trust = np.linspace(0.1, 1.0, 12).reshape(3, 4)
     return passed_over(
-        here, chunks, JUDGED, trust, count=count, tolerance=0.1, history=(-3, 0), depth=5, rng=np.random.default_rng(0)
-    )
+        here, chunks, JUDGED, trust, count=count, tolerance=0.1, among=among, history=(-3, 0), depth=5,
+        rng=np.random.default_rng(0),
+    )  # fmt: skip
 
 
 def test_what_is_clearly_worse_than_the_best_of_its_state_is_kept_as_it_was_seen_and_judged() -> None:
@@ -42,6 +46,7 @@ def test_what_is_clearly_worse_than_the_best_of_its_state_is_kept_as_it_was_seen
 def test_no_more_are_kept_of_a_state_than_are_asked_for() -> None:
     assert np.bincount(found(count=1).group).tolist() == [1, 0, 1]
     assert not len(found(count=0).group)
+    assert set(found(count=4, among=np.array([False, True, True])).group) == {2}, "where the episode is over"
 
 
 def test_the_worst_of_a_state_has_the_lowest_bin_and_none_the_top_one() -> None:
@@ -93,3 +98,26 @@ class Hopeless(Worthless):
 def test_lower_bins_alone_are_nothing_to_improve_by() -> None:
     with pytest.raises(ConfigError, match="none of 20 imagined episodes"):
         loop_of(Hopeless(), passed_over=1).before_step(0)
+
+
+class Doubted(Choosy):
+    """The first chunk of an episode is hardly trusted, those behind it are."""
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        trust = np.full(len(chunks), 0.1 if starts.played is None else 0.9)
+        return dataclasses.replace(super().imagine(starts, chunks, seed), trust=trust)
+
+
+def test_what_follows_a_chunk_is_trusted_no_more_than_that() -> None:
+    episodes = played(0.0, passed_over=4, world_model=DoubtedLine())
+    assert set(episodes.passed_over.trust) == {0.1} and set(episodes.samples.trust) == {0.1}
+    with pytest.raises(ConfigError, match="none of 20 imagined episodes"):
+        loop_of(Doubted(), passed_over=1, minimum_trust=0.5).before_step(0)
+
+
+class DoubtedLine(Line):
+    """Likewise."""
+
+    def imagine(self, starts: Starts, chunks: Tensor, seed: int) -> Imagined:
+        trust = np.full(len(chunks), 0.1 if starts.played is None else 0.9)
+        return dataclasses.replace(super().imagine(starts, chunks, seed), trust=trust)

@@ -11,6 +11,7 @@ from test_label_path import BINS, JudgeAlike
 
 from rise_learning.errors import CheckpointError
 from rise_learning.rl.self_improvement import SelfImprovementLoop
+from rise_learning.rl.statistics import Statistics
 from rise_learning.training.checkpoint import restore_optimizer
 from rise_learning.training.loop import LoopConfig, Trainer, learning_rate_at, step_rng
 from rise_learning.training.policy_training import OfflineSamples, new_policy
@@ -133,10 +134,31 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
 
 
 def test_a_directory_is_trained_into_by_one_at_a_time(tmp_path):
-    trainer = policy_trainer(tmp_path)
-    with RunDirectory(tmp_path).alone(), pytest.raises(CheckpointError, match="being trained by another process"):
-        trainer.run("second")
-    trainer.run("alone again")
+    first = RunDirectory(tmp_path)
+    first.claim()
+    first.log(1, {"loss": 0.5})
+    with pytest.raises(CheckpointError, match="being trained by another process"):
+        policy_trainer(tmp_path)
+    assert "0.5" in first.metrics.read_text(), "the second one leaves alone what the first has written"
+    first.close()
+    policy_trainer(tmp_path).run("alone again")
+
+
+def test_what_several_processes_have_imagined_is_added_up():
+    counted = [Statistics(imagined=3, episodes=1, bins=[1, 2]).state(), Statistics(imagined=4, bins=[0, 5]).state()]
+    assert Statistics.of_all(counted) == Statistics(imagined=7, episodes=1, bins=[1, 7])
+
+
+def test_a_training_that_is_refused_leaves_the_directory_to_the_right_one(tmp_path):
+    policy_trainer(tmp_path, LoopConfig(**{**vars(CONFIG), "steps": 2})).run("first")
+    meta = next((tmp_path / "checkpoints").glob("*/meta.json"))
+    other = json.loads(meta.read_text())
+    whole = meta.read_text()
+    meta.write_text(json.dumps({**other, "fingerprint": {"flags": 1}}))
+    with pytest.raises(CheckpointError, match="of another training") as refused:
+        policy_trainer(tmp_path)
+    meta.write_text(whole)
+    assert policy_trainer(tmp_path).step == 2 and refused
 
 
 @pytest.mark.parametrize("steps", [4, 300, 1000])

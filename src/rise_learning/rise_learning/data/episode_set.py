@@ -143,6 +143,11 @@ class EpisodeSet:
             EpisodeSet(self.contract, [e for i, e in enumerate(self.episodes) if i in chosen]),
         )
 
+    def without(self, ids: frozenset[str]) -> EpisodeSet | None:
+        """The episodes with other ids; None where all have one of them."""
+        left = [episode for episode in self.episodes if episode.episode_id not in ids]
+        return EpisodeSet(self.contract, left) if left else None
+
     def rubric_classes(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """(objects, names) that occur in rubric events anywhere, each sorted."""
         events = [event for episode in self.episodes for event in episode.events if event[2]]

@@ -98,6 +98,8 @@ def _gains(run: Path) -> dict[str, Any]:
     *others, last = POLICIES
     try:
         found = {name: Evaluated.read([run / directory / "evaluation.json"]) for name, directory in POLICIES.items()}
+        if any(each.deployment != found[last].deployment for each in found.values()):
+            return {}
         return {name: difference([(found[name], found[last])]) for name in others}
     except (OSError, RiseLearningError):
         return {}

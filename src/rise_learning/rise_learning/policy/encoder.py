@@ -44,11 +44,11 @@ class ObservationEncoder(nn.Module):
     def features(self) -> int:
         return self.config.view_features * len(self.config.view_groups)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """(B, history, V, h, w, 3) uint8 RGB -> (B, features)."""
+    def forward(self, images: Tensor, brightness: float = 0.0) -> Tensor:
+        """(B, history, V, h, w, 3) uint8 RGB -> (B, features); while training their brightness varies so much."""
         pixels = images.permute(0, 2, 1, 5, 3, 4).flatten(2, 3).float() / 127.5 - 1.0  # (B, V, history * 3, h, w)
-        if self.training and self.config.brightness > 0:
-            gain = 1 + self.config.brightness * (2 * torch.rand(len(pixels), 1, 1, 1, 1) - 1)
+        if self.training and brightness > 0:
+            gain = 1 + brightness * (2 * torch.rand(len(pixels), 1, 1, 1, 1) - 1)
             pixels = (pixels + 1) * gain - 1
         groups = self.config.view_groups
         outputs: list[Tensor | None] = [None] * len(groups)

@@ -75,7 +75,7 @@ class FlowPolicy(Policy):
         state = self.normalizer.normalize(inputs.state)
         if self.training and self.config.state_noise > 0:
             state = state + self.config.state_noise * torch.randn_like(state)
-        return torch.cat([self.encoder(inputs.images), state], dim=1)
+        return torch.cat([self.encoder(inputs.images, self.config.brightness), state], dim=1)
 
     def read_prompt(self, instructions: list[str], bins: Tensor) -> Tensor:
         """(B, prompt_features) of the prompts that state instruction and bin."""

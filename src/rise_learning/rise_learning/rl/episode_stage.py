@@ -76,7 +76,7 @@ class EpisodeStage:
                 self._rehearse(part)
             else:
                 self.statistics.episodes_ended_well += int(self._lead(part).sum())
-        if not (self.statistics.episodes_ended_well and len(self.buffer)):
+        if not self.statistics.learned:
             raise ConfigError(
                 f"none of {len(starts.state)} imagined episodes reaches a value of {self.settings.minimum_value:g} "
                 f"within {self.settings.guided_chunks} chunks of {self.settings.replan_steps} steps; lower it, imagine "
@@ -137,6 +137,7 @@ class EpisodeStage:
             samples = samples.first_of_groups()
         trusted = self._trusted(samples)
         self.buffer.add(trusted, np.full(len(trusted.group), self.bins.top))
+        self.statistics.learned += len(trusted.group)
 
     def _learn_lower(self, samples: OnlineSamples) -> None:
         """What was passed over, with the bins that it earned."""

@@ -124,6 +124,7 @@ def imagined_episodes(
     rows, here = np.arange(len(starts.state)), starts
     plan: Tensor | None = None
     track, lower = _Track([starts.context], [starts.state[:, None]]), []
+    chain = np.ones(len(rows))
     for choice in range(guidance.chunks):
         _, own = propose(policy, here, rng, advantage_bin=top_bin, flow_steps=flow_steps)
         varied = explore if guidance.leads(choice) else None
@@ -134,16 +135,19 @@ def imagined_episodes(
             raise ValueError("this world model does not say what it values a state at")
         judged = imagined.judged(guidance.judged_frames).reshape(-1, count)
         chosen = needed_correction(judged, chunks.numpy(), guidance.tolerance)
-        trust = np.ones(judged.shape) if imagined.trust is None else imagined.trust.reshape(judged.shape)
+        own_trust = 1.0 if imagined.trust is None else imagined.trust.reshape(judged.shape)
+        trust = np.minimum(own_trust, chain[:, None]) * np.ones(judged.shape)
+        unfinished = imagined.value_now[::count] < guidance.minimum_value
         lower.append(passed_over(
             here, chunks, judged, trust, count=guidance.passed_over, tolerance=guidance.tolerance,
-            history=policy.config.history, depth=choice, rng=rng,
+            among=unfinished, history=policy.config.history, depth=choice, rng=rng,
         ))  # fmt: skip
+        chain = trust[rows, chosen]
         taken = rows * count + chosen
         plan = flat[taken]
         commands = plan[:, : guidance.replan_steps]
         travelled = world_model.advance(here, commands, imagined.frames[taken])
-        track.add(commands, travelled, imagined.select(taken), judged[rows, chosen])
+        track.add(commands, travelled, imagined.select(taken), judged[rows, chosen], chain)
         here = here.after(commands, travelled)
     assert plan is not None
     track.commands.append(plan[:, guidance.replan_steps :])
@@ -186,7 +190,8 @@ def judged_again(
 @dataclass
 class _Track:
     """What became of B episodes so far: frames (B, C + F, V, h, w, 3), the start being the last of the first C; states
-    (B, 1 + F, A); commands (B, T, A); of every chosen chunk V at its first state, its advantage, its trust (B,)."""
+    (B, 1 + F, A); commands (B, T, A); of every chosen chunk V at its first state, its advantage, and its trust with
+    that of the chunks before it (B,)."""
 
     frames: list[Tensor]
     states: list[Tensor]
@@ -196,14 +201,16 @@ class _Track:
     trust: list[np.ndarray] = field(default_factory=list)
     last_value: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
-    def add(self, commands: Tensor, travelled: Travelled, imagined: Imagined, advantage: np.ndarray) -> None:
+    def add(
+        self, commands: Tensor, travelled: Travelled, imagined: Imagined, advantage: np.ndarray, trust: np.ndarray
+    ) -> None:
         assert imagined.value_now is not None
         self.frames.append(travelled.frames)
         self.states.append(travelled.states)
         self.commands.append(commands)
         self.values.append(imagined.value_now)
         self.advantages.append(advantage)
-        self.trust.append(np.ones(len(advantage)) if imagined.trust is None else imagined.trust)
+        self.trust.append(trust)
         self.last_value = imagined.value_now + imagined.rise[:, -1]
 
     def samples(self, starts: Starts, history: tuple[int, ...], replan_steps: int) -> OnlineSamples:
@@ -218,7 +225,6 @@ class _Track:
         group = np.repeat(np.arange(count), len(at))
         images = torch.stack([frames[:, at + context - 1 + offset] for offset in history], 2)
         chunks = torch.stack([commands[:, k * stride : k * stride + chunk_size] for k in at], 1)
-        trust = np.minimum.accumulate(np.stack(self.trust, 1), 1)
         return OnlineSamples(
             images.flatten(0, 1),
             states[:, at].flatten(0, 1),
@@ -227,7 +233,7 @@ class _Track:
             np.stack(self.advantages, 1)[group, depth],
             depth,
             group,
-            trust[group, depth],
+            np.stack(self.trust, 1)[group, depth],
         )
 
 

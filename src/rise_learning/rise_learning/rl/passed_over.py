@@ -17,6 +17,7 @@ def passed_over(
     *,
     count: int,
     tolerance: float,
+    among: np.ndarray,
     history: tuple[int, ...],
     depth: int,
     rng: np.random.Generator,
@@ -30,12 +31,13 @@ def passed_over(
     Args:
         chunks: (B, N, K, A) candidates.
         judged: (B, N) advantages (Eq. 2).
-        trust: (B, N).
+        trust: (B, N) how far each may be trusted, what led to its state included.
         tolerance: what a candidate may be judged below the best one without being clearly worse.
+        among: (B,) which states to look at.
         depth: the number of the choice, 0 for the first.
     """
     best, worst = judged.max(1, keepdims=True), judged.min(1, keepdims=True)
-    worse = (judged < best - tolerance) & (best - worst > 2 * tolerance)
+    worse = (judged < best - tolerance) & (best - worst > 2 * tolerance) & among[:, None]
     drawn = [rng.permutation(np.flatnonzero(row))[:count] for row in worse] if count else []
     rows = np.repeat(np.arange(len(drawn)), [len(places) for places in drawn])
     places = np.concatenate(drawn) if len(rows) else rows

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -166,10 +164,9 @@ class SelfImprovementLoop:
 
     def state(self) -> dict[str, Tensor]:
         """Buffer and counters as tensors, for the checkpoint."""
-        text = json.dumps(vars(self.statistics)).encode()
-        return {**self.buffer.state(), "statistics": torch.tensor(list(text), dtype=torch.uint8)}
+        return {**self.buffer.state(), **self.statistics.state()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         if state:
             self.buffer.restore(state)
-            self.statistics = Statistics(**json.loads(bytes(state["statistics"].tolist())))
+            self.statistics = Statistics.of(state)

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,7 +156,12 @@ class Trainer:
         self.optimizer = _optimizer(module, config)
         self.step = 0
         self.resumed_extra: dict[str, Tensor] = {}
-        self._resume()
+        run.claim()
+        try:
+            self._resume()
+        except CheckpointError:
+            run.close()
+            raise
 
     def _resume(self) -> None:
         found = load_latest(self.run_directory.checkpoints)
@@ -208,7 +213,8 @@ class Trainer:
         bar = tqdm(
             total=config.steps, initial=self.step, desc=description, unit="step", mininterval=2.0, disable=hidden
         )
-        with bar, self.run_directory.alone():
+        self.run_directory.claim()
+        with bar, closing(self.run_directory):
             while self.step < config.steps:
                 metrics = self._train_step()
                 self.step += 1
@@ -221,7 +227,6 @@ class Trainer:
                     bar.set_postfix(loss=f"{values['loss']:.4f}")
                 if self.step % config.checkpoint_every == 0 or self.step == config.steps:
                     self.save()
-        self.run_directory.close()
         if self._plain is None:
             return self.ema.module
         self._plain.load_state_dict(whole(self.ema.module.state_dict()))

@@ -7,10 +7,8 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
@@ -28,21 +26,23 @@ class RunDirectory:
         self.checkpoints = self.path / "checkpoints"
         self.metrics = self.path / "metrics.jsonl"
         self._tensorboard: SummaryWriter | None = None
+        self._lock: IO[str] | None = None
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Within: this training is the only one that writes here. A killed one leaves no lock behind.
+    def claim(self) -> None:
+        """From now on to `close` this training is the only one that writes here. A killed one leaves no lock behind.
 
         Raises:
             CheckpointError: another one does.
         """
-        with (self.path / ".lock").open("w") as lock:
-            if distributed.is_main():
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise CheckpointError(f"{self.path} is being trained by another process; wait or end it") from error
-            yield
+        if not distributed.is_main() or self._lock is not None:
+            return
+        lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise CheckpointError(f"{self.path} is being trained by another process; wait or end it") from error
+        self._lock = lock
 
     def save_config(self, **sections: Any) -> None:
         """Write the resolved configuration; dataclasses become mappings."""
@@ -69,9 +69,13 @@ class RunDirectory:
         os.replace(temporary, self.metrics)
 
     def close(self) -> None:
+        """Nothing more is written; another training may."""
         if self._tensorboard is not None:
             self._tensorboard.close()
             self._tensorboard = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
 
 def _step_of(line: str) -> float:
