@@ -15,13 +15,12 @@ import json
 import os
 import signal
 import sys
-import threading
 from typing import Any
 
 from rise_robot.core.errors import LaunchError, RiseRobotError
 from rise_robot.node_table import BringupOptions, NodeSpec, bringup_nodes
 from rise_robot.processes import PARENT_ENV, ProcessGroup
-from rise_robot.stop_signals import ask_on_signals
+from rise_robot.stop_signals import StopRequest, ask_on_signals
 
 
 def command_line(node: NodeSpec, namespace: str = "") -> list[str]:
@@ -50,7 +49,7 @@ def require_own(nodes: tuple[NodeSpec, ...]) -> None:
 
 def supervise(nodes: tuple[NodeSpec, ...], namespace: str = "") -> int:
     """Run the nodes until one ends or a signal comes; the exit code."""
-    stop = threading.Event()
+    stop = StopRequest()
     ask_on_signals(stop, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     group = ProcessGroup()
     environment = {PARENT_ENV: str(os.getpid()), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -60,7 +59,7 @@ def supervise(nodes: tuple[NodeSpec, ...], namespace: str = "") -> int:
             group.start(name, command_line(node, namespace), environment, terminal=node.terminal, grace_s=node.grace_s)
         code = group.wait(stop)
     finally:
-        failures = group.stop()
+        failures = group.stop(stop.again)
     for failure in failures:
         group.say("bringup", failure)
     return 1 if code or failures else 0

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import threading
 from collections.abc import Sequence
 
 import can
@@ -25,7 +24,7 @@ from rise_robot.hardware.emulated_faults import KINDS, Fault
 from rise_robot.hardware.emulated_loop import EmulatedLoop
 from rise_robot.hardware.emulated_piper import EmulatedPiper
 from rise_robot.processes import PARENT_ENV
-from rise_robot.stop_signals import ask_on_signals
+from rise_robot.stop_signals import StopRequest, ask_on_signals
 
 PRIORITY = 46
 """A real arm is never late because the computer is busy; asked for, not demanded."""
@@ -67,7 +66,7 @@ def inject(fault: Fault, interface: str, places: Sequence[str]) -> None:
 
 def serve(interface: str, places: dict[str, str], convention: str, priority: int) -> None:
     """Run one arm per channel until a signal comes or bringup is gone."""
-    stop = threading.Event()
+    stop = StopRequest()
     ask_on_signals(stop)
     ask_for_realtime(priority)
     buses = [open_bus(interface, place) for place in places.values()]

@@ -76,12 +76,16 @@ class ProcessGroup:
                     return code
         return 0
 
-    def stop(self) -> list[str]:
-        """End all that still run, last started first; return what did not end well, in words."""
+    def stop(self, again: threading.Event | None = None) -> list[str]:
+        """End all that still run, last started first; return what did not end well, in words.
+
+        Args:
+            again: set where somebody asks once more; whoever is being waited for then hears of it.
+        """
         failures = []
         for member in reversed(self._members):
             if member.process.poll() is None:
-                failures += self._end(member)
+                failures += self._end(member, again or threading.Event())
         for member in self._members:
             member.printer.join(timeout=1.0)
         return failures
@@ -94,11 +98,13 @@ class ProcessGroup:
         except (BrokenPipeError, ValueError):
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (lives until the process ends)
 
-    def _end(self, member: _Member) -> list[str]:
+    def _end(self, member: _Member, again: threading.Event) -> list[str]:
         member.process.send_signal(signal.SIGINT)
         deadline = time.monotonic() + member.grace_s
         while member.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
+            if again.wait(0.02):
+                again.clear()
+                member.process.send_signal(signal.SIGINT)
         if member.process.poll() is None:
             member.process.send_signal(WHERE_SIGNAL)
             time.sleep(WHERE_S)

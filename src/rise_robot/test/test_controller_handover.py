@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from controller_bench import CONTRACT, HOME, PERIOD, Bench, K, assert_at_rest_within_limits
 
-from rise_robot.core.chunk import Chunk, make_trajectory
+from rise_robot.core.chunk import Chunk, Trajectory, make_trajectory
 from rise_robot.core.errors import ChunkRefusedError, CommandError, ModeError
 from rise_robot.core.supervisor import Mode
 
@@ -31,6 +31,52 @@ def test_handover_is_bumpless_and_old_observations_do_not_count() -> None:
         bench.controller.feed_chunk(Chunk(bench.now - 1_000_000, np.tile(HOME, (K, 1))), bench.now)
     bench.tick(5)
     assert_at_rest_within_limits(bench)
+
+
+def stay(bench: Bench) -> Trajectory:
+    """One point, where the arms are commanded to be."""
+    return Trajectory(0, np.zeros(1), bench.command[None].copy())
+
+
+def late_tick(bench: Bench, periods: float) -> None:
+    """The tick that is due now is `periods` late, and a target that asks to stay comes before it."""
+    here, late = bench.command.copy(), bench.now + round(periods * 1e9 * PERIOD)
+    bench.controller.feed_trajectory(stay(bench), late)
+    for _ in range(8):
+        bench.tick()
+        np.testing.assert_allclose(bench.command, here, atol=1e-9)
+        bench.controller.feed_trajectory(stay(bench), bench.now)
+
+
+@pytest.mark.parametrize("periods", [0.0, 0.8, 1.8, 2.6])
+def test_nobody_goes_on_to_what_the_policy_wanted_before_a_takeover(periods: float) -> None:
+    """The first target after it may come while a tick is late, and then begins behind that one."""
+    bench = Bench()
+    bench.controller.feed_chunk(Chunk(bench.now, np.tile(HOME + 0.9 * (HOME < 0), (K, 1))), bench.now)
+    bench.tick(2)
+    bench.controller.request(Mode.HUMAN, "takes over", bench.now)
+    bench.tick(30)
+    late_tick(bench, periods)
+
+
+@pytest.mark.parametrize("after", ["start", "policy", "stop"])
+def test_a_target_whose_time_was_skipped_leaves_the_arms_where_they_are(after: str) -> None:
+    bench = Bench(Mode.DEMO)
+    if after != "start":
+        bench.controller.request(Mode.POLICY, "leaps", bench.now)
+        bench.controller.feed_chunk(Chunk(bench.now, np.tile(HOME + 0.9 * (HOME < 0), (K, 1))), bench.now)
+        bench.tick(3)
+    if after == "stop":
+        bench.controller.request(Mode.ESTOP, "pressed", bench.now)
+        bench.tick(20)
+        bench.controller.clear_emergency_stop("over", bench.now)
+    bench.controller.request(Mode.HUMAN, "takes over", bench.now)
+    bench.tick(30)
+    here = bench.command.copy()
+    bench.controller.feed_trajectory(stay(bench), bench.now)
+    bench.step += 3
+    assert bench.tick(40).reason == "human: waiting for input"
+    np.testing.assert_allclose(bench.command, here, atol=1e-9)
 
 
 def test_trajectory_is_a_straight_line_and_its_end_is_held() -> None:

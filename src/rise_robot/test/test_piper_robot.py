@@ -13,7 +13,7 @@ from rise_robot.core.errors import ContractError, HardwareError, JointCommandRef
 from rise_robot.core.interpolation import CommandInterpolator
 from rise_robot.hardware.emulated_piper import PERIOD_S
 from rise_robot.hardware.piper_joints import arms_of
-from rise_robot.hardware.piper_robot import State
+from rise_robot.hardware.piper_robot import PiperRobot, State
 
 RAISED = np.tile([0.2, 0.4, -0.4, 0.1, 0.1, -0.1, 0.03], 2)
 
@@ -271,6 +271,12 @@ def test_parking_is_slow_and_ends_without_power_at_rest(world: World) -> None:
         fastest = max(fastest, np.abs(joints(world) - before).max() / 0.1)
     assert world.robot.reason == "parked, motors off" and fastest < 0.4
     assert np.abs(joints(world)).max() < 0.03 and not any(arm.enabled.any() for arm in world.emulated)
+
+
+def test_a_parking_pose_in_degrees_is_refused(world: World) -> None:
+    pose = np.array([0.0, 60.0, -60.0, 0.0, 0.0, 0.0])
+    with pytest.raises(HardwareError, match="takes left_joint2 .* to 60 rad, out of its limits 0 to 3.14"):
+        PiperRobot(CONTRACT, world.arms, lambda: world.now_ns, park_pose=pose)
 
 
 def test_a_stop_ends_parking_where_the_arms_are(world: World) -> None:

@@ -117,6 +117,20 @@ def test_emergency_topic_latches(bench: Bench) -> None:
     assert not answer.success and "latched (topic control/emergency_stop)" in answer.message
 
 
+@pytest.mark.parametrize("by", ["control/emergency_stop", "control/set"])
+def test_a_stop_is_said_by_a_controller_that_is_not_active_as_well(bench: Bench, by: str) -> None:
+    """A driver that parks hears of it by `control/status` alone."""
+    hand_to_policy(bench)
+    bench.controller._transition("deactivate")
+    bench.statuses.clear()
+    answer = bench.call(Trigger, by) if by.endswith("stop") else bench.call(SetControl, by, mode="estop")
+    assert answer.success and "latched" in answer.message
+    bench.spin_until(lambda: bench.statuses and bench.statuses[-1].mode == "estop")
+    assert not bench.call(SetControl, "control/set", mode="policy").success
+    bench.controller._transition("activate")
+    bench.wait_for("estop")
+
+
 def test_emergency_service_latches_and_keeps_the_first_reason(bench: Bench) -> None:
     hand_to_policy(bench)
     for _ in range(2):

@@ -10,11 +10,12 @@ import time
 import pytest
 
 from rise_robot.processes import ProcessGroup
+from rise_robot.stop_signals import StopRequest
 
 INTERRUPTED_IN_WAIT = """
 import os, signal, threading, time
-from rise_robot.stop_signals import ask_on_signals
-asked = threading.Event()
+from rise_robot.stop_signals import StopRequest, ask_on_signals
+asked = StopRequest()
 ask_on_signals(asked)
 with asked._cond:  # as asked.wait() does before it sleeps
     os.kill(os.getpid(), signal.SIGINT)
@@ -44,6 +45,26 @@ def test_a_signal_within_the_wait_for_it_is_heard() -> None:
     """Where a handler sets the event the process hangs for good: the main thread waits for a lock that it holds."""
     child = [sys.executable, "-c", INTERRUPTED_IN_WAIT]
     assert subprocess.run(child, timeout=30, check=True, stdout=subprocess.PIPE, text=True).stdout == "True\n"
+
+
+def test_a_second_request_reaches_who_is_still_at_it(capfd: pytest.CaptureFixture[str]) -> None:
+    group, again = ProcessGroup(), threading.Event()
+    parking = "import signal; n = [signal.SIGINT] * 2; signal.pthread_sigmask(0, n); print('runs', flush=True)\n"
+    group.start("parking", [sys.executable, "-c", parking + "for _ in range(2): signal.sigwait(n)"], grace_s=30.0)
+    printed, end = "", time.monotonic() + 30.0
+    while "runs" not in printed and time.monotonic() < end:
+        time.sleep(0.05)
+        printed += capfd.readouterr().out
+    threading.Timer(0.5, again.set).start()
+    assert group.stop(again) == [], "it ends with the second one and is not killed"
+
+
+def test_only_a_later_request_is_one_more() -> None:
+    asked = StopRequest()
+    asked.ask()
+    assert asked.is_set() and not asked.again.is_set()
+    asked.ask()
+    assert asked.again.is_set()
 
 
 def test_what_does_not_end_says_where_it_hangs(capfd: pytest.CaptureFixture[str]) -> None:

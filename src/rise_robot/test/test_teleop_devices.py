@@ -58,6 +58,18 @@ def test_events_that_the_kernel_dropped_are_an_error() -> None:
         parse(event(KEY, 17, 1) + event(0, 3, 0), {})
 
 
+def test_what_was_pressed_before_events_were_dropped_is_heard(tmp_path: Path) -> None:
+    """It may be the emergency stop."""
+    os.mkfifo(tmp_path / "keys")
+    device = EvdevDevice(tmp_path / "keys")
+    with open(tmp_path / "keys", "wb", buffering=0) as feeder:
+        feeder.write(event(KEY, 1, 1) + event(0, 3, 0) + event(KEY, 17, 1))
+    assert device.poll() == [InputEvent("KEY_ESC", 1.0)]
+    with pytest.raises(TeleoperationError, match="dropped"):
+        device.poll()
+    device.close()
+
+
 def test_a_pipe_is_a_device_and_events_may_arrive_in_pieces(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pad")
     device = EvdevDevice(tmp_path / "pad")
@@ -83,6 +95,12 @@ def test_devices_that_are_not_there_or_end_are_errors(tmp_path: Path) -> None:
 
 def test_keys_of_a_terminal() -> None:
     assert keys("wW 1\x1b[A\x1b\t") == ["KEY_W", "KEY_W", "KEY_SPACE", "KEY_1", "KEY_UP", "KEY_ESC", "KEY_TAB"]
+
+
+@pytest.mark.parametrize("home_or_f5", ["\x1b[1~", "\x1b[H", "\x1bOH", "\x1b[15~"])
+def test_keys_without_a_name_stop_and_do_nothing_else(home_or_f5: str) -> None:
+    """Their digits and letters would label the episode."""
+    assert keys(f"{home_or_f5}w") == ["KEY_ESC", "KEY_W"]
 
 
 def test_a_key_is_held_while_it_is_repeated() -> None:

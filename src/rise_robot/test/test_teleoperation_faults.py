@@ -105,6 +105,16 @@ def test_a_gamepad_that_falls_silent_leaves_the_robot_on_hold() -> None:
         assert len(running.targets) == count, "no target from nobody"
 
 
+def test_a_policy_is_held_when_the_gamepad_with_the_emergency_stop_is_lost() -> None:
+    with desk() as running:
+        running.buttons = None
+        running.until(lambda: running.asked == ["hold"])
+        running.buttons = [0] * 11
+        running.until(lambda: running.teleoperation._lost == "")
+        running.spin(20)
+        assert running.asked == ["hold"], "once; nobody gives control back by itself"
+
+
 def test_leaders_are_followed_without_a_jump_and_missed_at_once() -> None:
     with desk(motion="leader") as running:
         running.buttons = TAKE_OVER

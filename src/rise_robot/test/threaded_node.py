@@ -12,6 +12,8 @@ from typing import Any
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+from rise_robot.stop_signals import StopRequest
+
 _domains = itertools.count(os.getpid())
 
 
@@ -32,7 +34,7 @@ class ThreadedNode:
     """
 
     def __init__(self, subject: Any, beside: rclpy.node.Node) -> None:
-        self._subject, self._stop = subject, threading.Event()
+        self._subject, self._stop = subject, StopRequest()
         self._executor = SingleThreadedExecutor()
         self._nodes = (subject.node, beside)
         for node in self._nodes:

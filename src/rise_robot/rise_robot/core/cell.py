@@ -47,12 +47,19 @@ class Cell:
     arm_clearance: float
 
     def require(self, contract: Contract) -> None:
-        """Raise ContractMismatchError unless this is a cell of the contract's robot."""
+        """Raise ContractMismatchError unless this is a cell of the contract's robot, with its arms in its order."""
         if self.robot != contract.robot or JOINTS_PER_ARM * len(self.arms) != contract.action_dim:
             raise ContractMismatchError(
                 f"the cell is of {self.robot} with {len(self.arms)} arms, the contract of {contract.robot} with "
                 f"{contract.action_dim} joints; give the cell file of this robot, or none to go without the guard"
             )
+        for number, arm in enumerate(self.arms):
+            joints = contract.joint_names[JOINTS_PER_ARM * number :][:JOINTS_PER_ARM]
+            if not all(joint.startswith(f"{arm.name}_") for joint in joints):
+                raise ContractMismatchError(
+                    f"arm {number + 1} of the cell is {arm.name}, but the contract has {', '.join(joints)} there; list "
+                    "the arms as the contract does"
+                )
 
     @classmethod
     def load(cls, path: str | Path) -> Cell:

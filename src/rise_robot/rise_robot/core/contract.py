@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 import yaml
 
 from rise_robot.core.errors import ContractError, ContractMismatchError
+
+UNITS = ("rad", "m")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,21 @@ class CameraSpec:
     @property
     def info_topic(self) -> str:
         return f"{self.topic.rsplit('/', 1)[0]}/camera_info"
+
+
+def _require_positive(name: str, value: float) -> None:
+    """What bounds something must be a number: NaN and infinity would silently switch the check off."""
+    if not 0 < value < math.inf:
+        raise ContractError(f"{name} must be a finite number above 0, got {value}")
+
+
+def _require_usable(joint: JointSpec) -> None:
+    if joint.unit not in UNITS:
+        raise ContractError(f"{joint.name}: unit must be one of {', '.join(UNITS)}, got {joint.unit!r}")
+    if not -math.inf < joint.lower < joint.upper < math.inf:
+        raise ContractError(f"{joint.name}: lower {joint.lower} must be below upper {joint.upper}, both finite")
+    for name in ("max_velocity", "max_acceleration"):
+        _require_positive(f"{joint.name} {name}", getattr(joint, name))
 
 
 @dataclass(frozen=True)
@@ -84,8 +102,11 @@ class Contract:
         if len(set(self.camera_names)) != len(self.cameras) or not self.cameras:
             raise ContractError(f"camera names must be unique and at least one, got {list(self.camera_names)}")
         for joint in self.joints:
-            if not joint.lower < joint.upper:
-                raise ContractError(f"{joint.name}: lower {joint.lower} must be below upper {joint.upper}")
+            _require_usable(joint)
+        ages = {f"camera {camera.name} max_age_s": camera.max_age_s for camera in self.cameras}
+        ages |= {name: getattr(self, name) for name in ("control_rate_hz", "joint_state_max_age_s", "chunk_max_age_s")}
+        for name, value in ages.items():
+            _require_positive(name, value)
         if self.chunk_size % self.actions_per_frame:
             raise ContractError(
                 f"chunk_size {self.chunk_size} must be a multiple of actions_per_frame {self.actions_per_frame}"

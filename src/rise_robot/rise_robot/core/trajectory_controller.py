@@ -136,7 +136,7 @@ class TrajectoryController:
         grid = self._require(Mode.POLICY, chunk.stamp_ns, now_ns)
         next_step = max(self._last_step + 1, grid.current(now_ns))
         merge = self._ensembler.add(grid.nearest(chunk.stamp_ns), chunk.actions, next_step)
-        self._newest_chunk_ns, self._waiting = chunk.stamp_ns, False
+        self._newest_chunk_ns = chunk.stamp_ns
         if merge.seam is not None:
             self.seams.append(merge.seam)
         return merge
@@ -150,7 +150,6 @@ class TrajectoryController:
         grid = self._require(None, trajectory.stamp_ns or now_ns, now_ns)
         next_step = max(self._last_step + 1, grid.current(now_ns))
         self._ensembler.replace(next_step, trajectory.sample(grid, next_step, self._limiter.position))
-        self._waiting = False
 
     def count_refusal(self, error: CommandError) -> None:
         """Count a chunk or trajectory that was refused, here or when it was parsed, by its reason."""
@@ -183,8 +182,8 @@ class TrajectoryController:
         self._last_step = step = max(self._grid.current(now_ns), self._last_step)
         self._check_following(now_ns)
         planned = self._ensembler.action(step)
-        if planned is not None:
-            self._goal = planned  # a finished trajectory is held at its last point; the limiter brakes into it
+        if planned is not None:  # what begins only later, or was over before its time, leaves the robot waiting
+            self._goal, self._waiting = planned, False  # a finished trajectory is held at its last point
         self._admission = self._admit()
         self._blocked = self._blocked + 1 if self._admission.reason else 0
         self.supervisor.report(now_ns, self._fault(now_ns, planned))
@@ -267,10 +266,11 @@ class TrajectoryController:
     def _restart(self) -> None:
         self._recent.clear()
         self._recent.append(self._limiter.reset(self._feedback.positions))
-        self._restarted = True
+        self._goal, self._restarted = self._limiter.position, True
 
     def _forget_plan(self, now_ns: int) -> None:
         self._ensembler.reset()
+        self._goal = self._limiter.position
         self._newest_chunk_ns, self._not_before_ns, self._waiting = None, now_ns, True
 
     def _require(self, mode: Mode | None, stamp_ns: int, now_ns: int) -> StepGrid:

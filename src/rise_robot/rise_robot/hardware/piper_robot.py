@@ -52,6 +52,9 @@ class PiperRobot:
         arms: one per seven joints of the contract.
         clock_ns: the monotonic clock that the arms' ports use.
         park_pose: (6,) rad, where an arm rests without power; the grippers stay as they are.
+
+    Raises:
+        HardwareError: the parking pose is out of an arm's limits.
     """
 
     def __init__(
@@ -69,9 +72,19 @@ class PiperRobot:
         self.state, self.reason, self.faults = State.DISCONNECTED, "", 0
         self._park_pose = np.zeros(6) if park_pose is None else np.asarray(park_pose, float)
         self._park_velocity = park_velocity
+        self._require_within_limits(self._park_pose)
         self._parking: Parking | None = None
         self._off_by_ns: int | None = None  # when the motors of parked arms must be off
         self._lock = threading.RLock()
+
+    def _require_within_limits(self, park_pose: np.ndarray) -> None:
+        for number, arm in enumerate(self.arms):
+            for angle, joint in zip(park_pose, self.contract.joints[7 * number :], strict=False):
+                if not joint.lower <= angle <= joint.upper:
+                    raise HardwareError(
+                        f"park_pose {park_pose.tolist()} takes {joint.name} ({arm.name}) to {angle:g} rad, out of its "
+                        f"limits {joint.lower:g} to {joint.upper:g}; it is in rad"
+                    )
 
     def connect(self, wait: Callable[[float], bool | None], timeout_s: float) -> None:
         """Wait until every arm has sent every kind of frame. Raises HardwareError saying what is missing."""

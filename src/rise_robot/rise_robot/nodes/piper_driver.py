@@ -39,6 +39,7 @@ from rise_robot.hardware.piper_robot import PARKED, PiperRobot, State
 from rise_robot.nodes import conversions, driver_parameters, qos, runtime
 from rise_robot.nodes.driver_diagnostics import DriverDiagnostics
 from rise_robot.nodes.lifecycle import ManagedNode
+from rise_robot.stop_signals import StopRequest
 
 WAKE_S = 0.02
 WATCH_S = 0.02
@@ -63,7 +64,7 @@ class PiperDriverNode:
         self._command: JointState | None = None  # the newest, until it is executed
         self._commanded = 0.0
         self._watch_due, self._powered = 0.0, False
-        self._said, self._faults = "", 0
+        self._said, self._faults, self._forgiven = "", 0, 0
         self._stop_all = node.create_publisher(Empty, "control/emergency_stop", qos.EVENT)
         self._joints = node.create_publisher(JointState, "joint_states", qos.SENSOR)
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -79,7 +80,7 @@ class PiperDriverNode:
             self._serve(name, act)
         self._serve("reset", PiperRobot.reset)
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: StopRequest) -> None:
         self._stop = stop
         if self._parameters.autostart and not self.node.bring_up():
             raise HardwareError(f"not started: {self._said}")
@@ -88,7 +89,7 @@ class PiperDriverNode:
                 raise self._reader.failure
         self._follow_to_rest()
         if self._robot is not None:
-            self._park_at_the_end(self._robot)
+            self._park_at_the_end(self._robot, stop.again)
 
     def _follow_to_rest(self) -> None:
         """Whoever commands may be braking: `ros2 launch` interrupts all nodes at once."""
@@ -104,17 +105,21 @@ class PiperDriverNode:
         self.node.get_logger().info(f"closing: {robot.reason or 'the motors hold the arms where they are'}")
         self._transition("cleanup")
 
-    def _park_at_the_end(self, robot: PiperRobot) -> None:
-        """Where that is wanted, and to its end where somebody asked for it; a stop is still heard."""
+    def _park_at_the_end(self, robot: PiperRobot, again: threading.Event) -> None:
+        """Where that is wanted, and to its end where somebody asked for it; a stop is still heard, and so is whoever
+        asks `again` to end."""
         if self._parameters.park_on_shutdown and self._powered:
             self._park(robot)
         while robot.state is State.PARKING:
-            time.sleep(WAKE_S)
+            if again.wait(WAKE_S):
+                robot.hold("asked to end while parking")
             robot.check()
 
     def _park(self, robot: PiperRobot) -> None:
-        """Whoever brought the driver up has deactivated it; the motors are still on."""
+        """Whoever brought the driver up has deactivated it; the motors are still on. That does not undo a fault."""
         try:
+            if robot.faults > self._forgiven:
+                raise HardwareError(f"a fault was latched ({robot.reason}); the motors hold")
             if robot.state is State.READY:
                 robot.activate()
             self._begin_parking(robot)
@@ -168,12 +173,12 @@ class PiperDriverNode:
             opened.callback(reader.close)
             robot.connect(self._stop.wait, given.connect_timeout_s)
             opened.pop_all()
-        self._robot, self._reader, self._faults = robot, reader, 0
+        self._robot, self._reader, self._faults, self._forgiven = robot, reader, 0, 0
 
     def _activate(self) -> None:
         if self._robot is not None and not self._parameters.read_only:  # those are moved by hand, and never enabled
             self._robot.activate()
-            self._powered = True
+            self._powered, self._forgiven = True, self._robot.faults
 
     def _cleanup(self) -> None:
         (robot, self._robot), (reader, self._reader) = (self._robot, None), (self._reader, None)

@@ -24,7 +24,7 @@ from rise_robot.core.contract import Contract, contract_path
 from rise_robot.core.errors import ContractError
 from rise_robot.core.scheduling import ask_for_realtime as ask_for_realtime
 from rise_robot.processes import PARENT_ENV, WHERE_SIGNAL
-from rise_robot.stop_signals import ask_on_signals
+from rise_robot.stop_signals import StopRequest, ask_on_signals
 
 STDERR = 2
 
@@ -36,7 +36,7 @@ class Runnable(Protocol):
 
     node: Node
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: StopRequest) -> None:
         """Work until `stop` is set."""
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ def run(make: Callable[[], Runnable], args: list[str] | None = None, *, threads:
     if others:
         return _answer_arguments(others, sys.modules[make.__module__].__doc__ or "")
     log_without_waiting()
-    asked, stop = threading.Event(), threading.Event()
+    asked, stop = StopRequest(), threading.Event()
     ask_on_signals(asked)
     faulthandler.register(WHERE_SIGNAL, file=STDERR)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

@@ -45,6 +45,8 @@ from rise_robot.sim.tasks import DEFAULT_LEVEL, TaskSetting
 START_NS = 10**9
 """Where /clock begins; 0 means "no time yet" in ROS."""
 NOBODY = (ControlStatus.MODE_HOLD, ControlStatus.MODE_ESTOP)
+AWAITED = f"{ControlStatus.MODE_DEMO}:"
+"""How the reason begins where a demonstrator has control and has not begun."""
 ANSWER_S = 0.2
 """How long the loop waits for a command when it is not bound to real time."""
 
@@ -155,7 +157,7 @@ class SimulatedRobotNode:
         if not self._begin_next():
             return False
         self._sensors.publish_joints(self._stamp)
-        if self._expert is not None and self.robot.outcome == "running":
+        if self._expert is not None and self.robot.outcome == "running" and self._is_experts_turn():
             self._target.publish(conversions.target_message(self.contract, self._stamp, self._expert.action()))
         self._sensors.publish_frames(self._stamp, self._step - self._first_step)
         self._step += 1
@@ -190,14 +192,17 @@ class SimulatedRobotNode:
             self._next_seed += 1
         return True
 
+    def _is_experts_turn(self) -> bool:
+        """The expert demonstrates, or is waited for; a person who has taken over sends trajectories as well."""
+        return self._mode == ControlStatus.MODE_DEMO or self._reason.startswith(AWAITED)
+
     def _is_attended(self) -> bool:
         """Somebody commands, and records where that is wanted."""
         if self._commander != "none" and self._reason.startswith(STOPPED):
             self._ask_for_control()
         if self._commander == "policy" and self._mode != ControlStatus.MODE_POLICY:
             return False
-        waiting = f"{ControlStatus.MODE_DEMO}:"  # the expert begins with the episode
-        if self._commander == "expert" and self._mode in NOBODY and not self._reason.startswith(waiting):
+        if self._commander == "expert" and self._mode in NOBODY and not self._reason.startswith(AWAITED):
             return False
         return self._gate.heard and (self._is_recorded or not self._wait_for_recorder)
 

@@ -141,15 +141,16 @@ class TeleoperationNode:
             self._lose(error)
 
     def _lose(self, error: TeleoperationError) -> None:
+        """Whoever commands, the robot is held: with the device its emergency stop is gone."""
         if not self._lost:
             self.node.get_logger().error(str(error))
+            self._requests.control(Mode.HOLD)
         if self._device is not None:
             self._device.close()
         self._device, self._lost, self._reopen_at = None, str(error), time.monotonic() + REOPEN_S
         self._bindings.release()
         if self._engaged_since_ns is not None:
             self._disengage()
-            self._requests.control(Mode.HOLD)
 
     def _act(self, action: str) -> None:
         try:

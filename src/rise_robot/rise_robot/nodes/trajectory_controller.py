@@ -206,9 +206,15 @@ class TrajectoryControllerNode:
         return response
 
     def _emergency_stop(self, reason: str) -> str:
-        """Latch: the next command brakes. Returns what is latched, in words."""
+        """Latch: the next command brakes. Returns what is latched, in words.
+
+        A controller that is not active sends no command, but says so: a driver may be parking.
+        """
         with self._lock:
             self._core.request(Mode.ESTOP, reason, self._now())
+        if not self._active:
+            latched = ControlOutput(None, Mode.ESTOP, self._core.supervisor.reason, float("nan"))
+            self._status.publish(self._status_message(self._now(), latched))
         return f"latched ({self._core.supervisor.reason}); only control/set with reset_estop ends it"
 
     def _on_chunk(self, message: ActionChunk) -> None:
@@ -236,6 +242,10 @@ class TrajectoryControllerNode:
 
     def _on_set(self, request: SetControl.Request, response: SetControl.Response) -> SetControl.Response:
         reason = request.reason or "asked through control/set"
+        if request.mode == Mode.ESTOP.value and not request.reset_estop:
+            response.success, response.message = True, self._emergency_stop(reason)
+            response.mode = Mode.ESTOP.value
+            return response
         if not self._active:
             response.message = "the trajectory controller is not active; activate it (lifecycle)"
             return response
@@ -255,6 +265,8 @@ class TrajectoryControllerNode:
 
     def _diagnose(self) -> None:
         core, level = self._core, DiagnosticStatus.OK
+        with self._lock:
+            refused, holds, seams = dict(core.refused), dict(core.holds), tuple(core.seams)
         mode, reason = core.supervisor.commanding, core.supervisor.reason
         if mode is Mode.ESTOP or core.supervisor.authority is not mode:
             level = DiagnosticStatus.ERROR
@@ -264,11 +276,11 @@ class TrajectoryControllerNode:
             level, reason = DiagnosticStatus.WARN, "not active"
         scheduling = self._loops[0].scheduling if self._loops else "driven by /clock" if self._simulated else "none"
         values: dict[str, object] = {"mode": mode.value, "scheduling": scheduling, "resyncs": core.resyncs}
-        values |= {f"refused/{key}": count for key, count in core.refused.items()}
-        values |= {f"holds/{key}": count for key, count in core.holds.items()}
+        values |= {f"refused/{key}": count for key, count in refused.items()}
+        values |= {f"holds/{key}": count for key, count in holds.items()}
         values |= {f"limits/{key}": count for key, count in vars(core.limit_counts).items()}
         values |= {f"age/{name}": age for name, age in core.cameras.ages_s(self._now()).items()}
-        if seams := tuple(core.seams):
+        if seams:
             rate = self.contract.control_rate_hz
             values |= {"seam/position": max(seam.position for seam in seams)}
             values |= {"seam/velocity": max(seam.velocity for seam in seams) * rate}

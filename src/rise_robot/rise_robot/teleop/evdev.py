@@ -77,8 +77,12 @@ class EvdevDevice:
         self._ranges = {name: limits for code, name in AXES.items() if (limits := self._range(code))}
 
     def poll(self) -> list[InputEvent]:
+        """Raises TeleoperationError where events were lost, after those before them: an emergency stop may be there."""
         data = self._rest + self._read()
         whole = len(data) - len(data) % EVENT.size
+        kinds = [(kind, code) for _, _, kind, code, _ in EVENT.iter_unpack(data[:whole])]
+        if SYN_DROPPED in kinds[1:] and kinds[0] != SYN_DROPPED:
+            whole = EVENT.size * kinds.index(SYN_DROPPED)
         self._rest = data[whole:]
         return parse(data[:whole], self._ranges)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import termios
@@ -15,18 +16,21 @@ from rise_robot.teleop.devices import InputEvent
 HOLD_S = 0.12
 """How long a key counts as held after each of its characters; terminals repeat every 30 to 50 ms."""
 SPECIAL = {" ": "KEY_SPACE", "\n": "KEY_ENTER", "\r": "KEY_ENTER", "\t": "KEY_TAB", "\x7f": "KEY_BACKSPACE"}
+SEQUENCE = re.compile(r"\x1b(\[[0-9;]*[A-Za-z~]|O[A-Za-z])")
 ARROWS = {"\x1b[A": "KEY_UP", "\x1b[B": "KEY_DOWN", "\x1b[C": "KEY_RIGHT", "\x1b[D": "KEY_LEFT"}
 
 
 def keys(text: str) -> list[str]:
-    """Names of the keys that were typed; an escape that begins no known sequence is the escape key."""
+    """Names of the keys that were typed; an escape that begins no known sequence is the escape key, the emergency stop,
+    and so is a sequence of another key (Home, F5) as a whole."""
     names = []
     while text:
         if arrow := ARROWS.get(text[:3]):
             names.append(arrow)
             text = text[3:]
             continue
-        character, text = text[0], text[1:]
+        other = SEQUENCE.match(text)
+        character, text = text[0], text[other.end() if other else 1 :]
         if character in SPECIAL:
             names.append(SPECIAL[character])
         elif character == "\x1b":
