@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ import rclpy
 
 from rise_learning.errors import EvaluationError
 from rise_learning.nodes.episode_driver import EpisodeDriver
-from rise_msgs.msg import ControlStatus
+from rise_msgs.msg import ControlStatus, EpisodeStatus
 
 
 @pytest.fixture
@@ -46,3 +47,26 @@ def test_control_is_asked_for_where_nobody_meant_to_hold(driver: EpisodeDriver, 
     with pytest.raises(EvaluationError, match="no policy commands"):
         driver.give_control_to_policy(0.8)
     assert set(driver.asked) == {"policy"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "counts"),
+    [
+        ("ended", "success", True),
+        ("ended", "failure", True),
+        ("discarded", "failure", False),
+        ("ended", "unknown", False),
+    ],
+)
+def test_what_says_nothing_of_the_policy_does_not_count(
+    driver: EpisodeDriver, monkeypatch: pytest.MonkeyPatch, state: str, outcome: str, counts: bool
+) -> None:
+    """A person throws a badly set up episode away, or the robot shuts down within one."""
+
+    def call(*_: object) -> SimpleNamespace:
+        driver._on_episode(EpisodeStatus(episode_id="e", state=state, outcome=outcome))
+        return SimpleNamespace(episode_id="e")
+
+    monkeypatch.setattr(driver, "call", call)
+    result = driver.run_episode("sorting", 7, 5.0)
+    assert (result is not None) == counts and (result is None or result.success == (outcome == "success"))

@@ -11,7 +11,7 @@ from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.policy.action_basis import ActionBasis
 from rise_learning.policy.checkpoint import load_policy, save_policy
 from rise_learning.policy.flow_policy import PolicyInput
-from rise_learning.policy.location import best_bin
+from rise_learning.policy.location import best_bin, policy_version
 from rise_learning.rl.bins import AdvantageBins
 from rise_learning.training.policy_training import OfflineSamples, new_policy, view_groups
 from rise_robot.core.errors import ContractMismatchError
@@ -39,6 +39,19 @@ def within_basis(policy, chunks, states):
     at = policy.normalizer.normalize(states)
     coefficients = policy.basis.encode(policy.normalizer.normalize(chunks), at)
     return policy.normalizer.denormalize(policy.basis.decode(coefficients, at))
+
+
+def test_two_policies_of_one_name_are_told_apart_by_their_weights(tmp_path):
+    contract = make_set().contract
+    versions = []
+    for seed in (0, 1, 1):
+        policy = make_policy()
+        torch.manual_seed(seed)
+        torch.nn.init.normal_(next(policy.parameters()))
+        save_policy(tmp_path, policy, contract, None, "learned/self_improved@5")
+        versions.append(policy_version(tmp_path))
+    assert versions[0] != versions[1] == versions[2] == load_policy(tmp_path).version
+    assert all(version.startswith("learned/self_improved@5-") for version in versions)
 
 
 def test_brightness_that_is_chosen_for_a_trained_policy_is_used():
@@ -105,7 +118,7 @@ def test_saved_policy_comes_back_and_says_the_same(tmp_path):
     policy, (inputs, _) = make_policy().eval(), observations(3)
     save_policy(tmp_path, policy, EPISODES.contract, AdvantageBins(-0.1, 0.3), "run/policy@7")
     loaded = load_policy(tmp_path, EPISODES.contract)
-    assert loaded.version == "run/policy@7" and loaded.bins == AdvantageBins(-0.1, 0.3)
+    assert loaded.version.startswith("run/policy@7-") and loaded.bins == AdvantageBins(-0.1, 0.3)
     assert torch.equal(policy.sample(inputs, noise(3)), loaded.policy.sample(inputs, noise(3)))
 
 
@@ -114,7 +127,7 @@ def test_deployment_asks_for_the_best_bin_and_for_none_that_there_is_not(tmp_pat
     trained = load_policy(tmp_path, EPISODES.contract)
     assert [trained.bin_asked(wanted) for wanted in (None, 0, 10)] == [9, 0, 10]
     assert best_bin(tmp_path) == 9
-    with pytest.raises(ConfigError, match="bin 11 was asked for; run/policy@7 has 1 to 10, and 0 for none"):
+    with pytest.raises(ConfigError, match="bin 11 was asked for; run/policy@7-.* has 1 to 10, and 0 for none"):
         trained.bin_asked(11)
 
 

@@ -90,7 +90,7 @@ def test_a_goal_is_cancelled_and_resumed_to_its_end(client: Client, bag: Path, t
     status, result = client.answer(client.ask(goal))
     assert status == GoalStatus.STATUS_SUCCEEDED, result.message
     assert result.success and result.steps == last + 2
-    assert load_policy(Path(result.checkpoint).parent, TINY).version == f"run/self_improved@{last + 2}"
+    assert load_policy(Path(result.checkpoint).parent, TINY).version.startswith(f"run/self_improved@{last + 2}-")
 
 
 def test_what_the_command_refuses_is_the_answer(client: Client, tmp_path: Path) -> None:

@@ -25,7 +25,13 @@ COMMON = (
     Argument("use_sim_time", "false", "Follow /clock."),
 )
 RUN = Argument("run", None, "Run directory (its newest stage), or the directory of one policy.")
-RECORD = (Argument("out", "bags/session", "Directory of the bag."), *COMMON)
+RECORD = (
+    Argument("out", "bags/session", "Directory of the bag."),
+    Argument("serve_episodes", "false", "Mark episodes (services episode/*): for real arms, which no simulator marks."),
+    Argument("task", "", "Task of episodes that are started without one."),
+    Argument("instruction", "", "What a policy is told in these; empty: the task's own instruction."),
+    *COMMON,
+)
 POLICY = (RUN, *COMMON)
 EVALUATE = (
     RUN,
@@ -37,7 +43,9 @@ EVALUATE = (
 
 def record_nodes(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
     """The recorder, from the text of RECORD."""
-    return (node_table.recorder(values["out"], _common(values)),)
+    served = values["serve_episodes"].lower() == "true"
+    marks = node_table.episode_marks(values["task"], values["instruction"]) if served else {}
+    return (node_table.recorder(values["out"], _common(values), marks),)
 
 
 def policy_nodes(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:

@@ -39,8 +39,11 @@ class BringupOptions:
         ("sim", "emulated", "can"),
     )
     task: str = _option(
-        "brick_sorting", "Task of the simulated cell.", ("brick_sorting", "backpack_packing", "box_closing")
+        "brick_sorting",
+        "Task of the simulated cell, and of the episodes that are recorded on real arms.",
+        ("brick_sorting", "backpack_packing", "box_closing"),
     )
+    instruction: str = _option("", "What a policy is told in these, on real arms; empty: the task's own instruction.")
     level: str = _option("default", "Difficulty; steady of brick_sorting only.", ("easy", "default", "hard", "steady"))
     contract: str = _option("contract.yaml", "Contract: a path, or a file name of the installed config/.")
     commander: str = _option(
@@ -156,7 +159,8 @@ def bringup_nodes(options: BringupOptions) -> tuple[NodeSpec, ...]:
     if not options.real_time:
         common["use_sim_time"] = True
     simulated = options.hardware == "sim"
-    nodes = [recorder(options.record, common, serve_episodes=not simulated)] if options.record else []
+    marks = {} if simulated else episode_marks(options.task, options.instruction)
+    nodes = [recorder(options.record, common, marks)] if options.record else []
     if not simulated:
         nodes += arms(options, common)
     if options.cameras:
@@ -202,10 +206,18 @@ def _controller(options: BringupOptions, common: Mapping[str, Any]) -> NodeSpec:
     return NodeSpec("rise_robot", "trajectory_controller", {**common, **own})
 
 
-def recorder(directory: str, common: Mapping[str, Any], serve_episodes: bool = False) -> NodeSpec:
-    """The recorder alone, as launch/record.launch.py starts it beside a running robot."""
-    marks = {"serve_episodes": True} if serve_episodes else {}
+def recorder(directory: str, common: Mapping[str, Any], marks: Mapping[str, Any]) -> NodeSpec:
+    """The recorder alone, as launch/record.launch.py starts it beside a running robot.
+
+    Args:
+        marks: parameters of `episode_marks` where nobody else marks episodes.
+    """
     return NodeSpec("rise_robot", "recorder", {**common, "out": directory, **marks})
+
+
+def episode_marks(task: str, instruction: str) -> dict[str, Any]:
+    """What the recorder needs to mark the episodes of real arms."""
+    return {"serve_episodes": True, "task": task, "instruction": instruction}
 
 
 def arms(options: BringupOptions, common: Mapping[str, Any]) -> list[NodeSpec]:

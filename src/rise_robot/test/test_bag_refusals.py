@@ -67,6 +67,16 @@ def test_a_camera_that_begins_too_late_is_refused(tmp_path):
         list(read_episodes(path))
 
 
+@pytest.mark.parametrize(("kind", "severity"), [("demonstration", "error"), ("rollout", "warning")])
+def test_an_episode_that_the_recording_joined_is_named(tmp_path, capsys, kind, severity):
+    episode = make_episode(start_s=9.0, kind=kind, start_ns=10**9)
+    path = write(tmp_path / "bag", episode)
+    assert codes(path, capsys) == (severity == "error", {(severity, "late_recording")})
+    if severity == "error":
+        with pytest.raises(BagError, match=r"began 8\.0 s after the episode"):
+            list(read_episodes(path))
+
+
 def test_dropped_frames_are_flagged_not_refused(tmp_path, capsys):
     episode = make_episode(steps=61)
     stamps, files = episode.images["top"]

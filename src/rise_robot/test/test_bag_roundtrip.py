@@ -98,6 +98,22 @@ def test_a_later_label_counts_and_a_discarded_episode_is_gone(tmp_path):
     assert episode.end_ns == episodes[0].end_ns
 
 
+def test_a_start_that_is_heard_once_more_is_the_same_one(tmp_path):
+    """Marks are latched: a recorder that pauses within an episode is told again that it runs."""
+    episode = make_episode()
+    with BagWriter(tmp_path / "bag", tiny_contract()) as bag:
+        write_episode(bag, episode)
+        again = episode_status(episode.start_ns, episode, "started", "unknown", 0.0)
+        bag.write(schema.EPISODE_STATUS, int(episode.joint_stamps[9]), again)
+    assert [each.episode_id for each in read_episodes(tmp_path / "bag")] == [episode.episode_id]
+    with BagWriter(tmp_path / "twice", tiny_contract()) as bag:
+        write_episode(bag, episode)
+        other = episode_status(episode.end_ns + 10**9, episode, "started", "unknown", 0.0)
+        bag.write(schema.EPISODE_STATUS, episode.end_ns + 10**9, other)
+    with pytest.raises(BagError, match="starts twice"):
+        list(read_episodes(tmp_path / "twice"))
+
+
 def test_the_same_episodes_make_the_same_bytes(tmp_path):
     files = [write(tmp_path / name / "bag", make_episode()) for name in ("one", "two")]
     assert (files[0] / "bag.mcap").read_bytes() == (files[1] / "bag.mcap").read_bytes()

@@ -59,7 +59,10 @@ def test_managed_nodes_wait_for_the_manager_which_brings_them_up_in_order() -> N
 
 def test_launch_files_that_start_one_node_let_it_start_by_itself() -> None:
     common = {"contract": "contract.yaml", "use_sim_time": "false"}
-    for nodes in (record_nodes({"out": "bags", **common}), policy_nodes({"run": "runs/demo", **common})):
+    for nodes in (
+        record_nodes({"out": "bags", "serve_episodes": "false", **common}),
+        policy_nodes({"run": "runs/demo", **common}),
+    ):
         assert len(nodes) == 1 and "autostart" not in nodes[0].parameters
 
 
@@ -138,6 +141,11 @@ def test_a_recorder_of_a_real_robot_marks_the_episodes() -> None:
     for hardware in HARDWARE:
         recorder = bringup_nodes(BringupOptions(hardware=hardware, record="bags"))[0]
         assert recorder.parameters.get("serve_episodes", False) == (hardware != "sim")
+    told = bringup_nodes(BringupOptions(hardware="can", record="bags", task="box_closing", instruction="close"))[0]
+    assert (told.parameters["task"], told.parameters["instruction"]) == ("box_closing", "close")
+    beside = {"out": "bags", "serve_episodes": "true", "task": "box_closing", "instruction": ""}
+    (recorder,) = record_nodes({**beside, "contract": "contract.yaml", "use_sim_time": "false"})
+    assert recorder.parameters["serve_episodes"] and recorder.parameters["task"] == "box_closing"
 
 
 def test_ros2_control_takes_the_controllers_place() -> None:

@@ -78,10 +78,11 @@ class EpisodeDriver:
             if control and control.mode == ControlStatus.MODE_HOLD and control.reason.startswith((START, STOPPED)):
                 self.call(self._set, SetControl.Request(mode=ControlStatus.MODE_POLICY, reason="evaluation"))
 
-    def run_episode(self, task: str, seed: int, timeout_s: float) -> EpisodeResult:
+    def run_episode(self, task: str, seed: int, timeout_s: float) -> EpisodeResult | None:
         """One rollout from its start to the outcome that the robot, or a person, decided.
 
-        An episode that is not decided within `timeout_s` of wall time is ended; undecided is no success.
+        An episode that is not decided within `timeout_s` of wall time is ended; undecided is no success. None: somebody
+        discarded it, or ended it without an outcome (a robot that shuts down): it says nothing of the policy.
 
         Raises:
             EvaluationError: the robot refuses, or this process is to end.
@@ -90,7 +91,8 @@ class EpisodeDriver:
             self._events = []
         request = StartEpisode.Request(task=task, kind=EpisodeStatus.KIND_ROLLOUT, seed=seed)
         episode_id = self.call(self._start, request).episode_id
-        if not self._wait(lambda: self._has_ended(episode_id), timeout_s):
+        in_time = self._wait(lambda: self._has_ended(episode_id), timeout_s)
+        if not in_time:
             self.call(self._end, EndEpisode.Request(episode_id=episode_id))
             if not self._wait(lambda: self._has_ended(episode_id), LATE_S):
                 raise EvaluationError(f"episode {episode_id} was ended, but episode/status does not say so")
@@ -99,6 +101,9 @@ class EpisodeDriver:
         with self._changed:
             assert self._episode is not None
             status, events = self._episode, tuple(self._events)
+        undecided = in_time and status.outcome == EpisodeStatus.OUTCOME_UNKNOWN
+        if undecided or status.state == EpisodeStatus.STATE_DISCARDED:
+            return None
         duration = (conversions.stamp_of(status) - self._begun_ns) * 1e-9
         return EpisodeResult(seed, status.outcome == EpisodeStatus.OUTCOME_SUCCESS, status.score, duration, events)
 

@@ -9,6 +9,7 @@ Uses: episode/start, episode/end, control/set. Listens to episode/*, policy/stat
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -30,22 +31,30 @@ from rise_robot.nodes import runtime
 from rise_robot.nodes.runtime import declare
 
 FILE = "evaluation_ros.json"
+PATIENCE = 10
+"""Episodes that may be repeated beyond those asked for."""
 Progress = Callable[[int, int, float], bool]
 
 
 @dataclass
 class Evaluation:
-    """Results so far and the reason where it ended early."""
+    """Results so far, how many episodes had to be repeated, and the reason where it ended early."""
 
     results: list[EpisodeResult]
     figures: dict[str, object]
     message: str = ""
     report: str = ""
+    repeated: int = 0
+
+    @property
+    def successes(self) -> int:
+        """Of the results."""
+        return sum(each.success for each in self.results)
 
     def summary(self) -> dict:
         """Plain values for JSON."""
         counted = summarize(self.results) if self.results else {"episodes": 0, "successes": 0}
-        return {**counted, "message": self.message}
+        return {**counted, "repeated": self.repeated, "message": self.message}
 
 
 class EvaluatorNode:
@@ -107,28 +116,39 @@ class EvaluatorNode:
 
     def _evaluate(self, goal: Evaluate.Goal, go_on: Progress) -> Evaluation:
         """All episodes of a goal; an error ends it early and becomes its message."""
-        evaluation, begun = Evaluation([], {}), time.monotonic()
+        evaluation, begun, directory = Evaluation([], {}), time.monotonic(), None
         try:
             directory = self._prepare(goal)
             self._driver.forget()
-            for number in range(goal.episodes):
+            while (done := len(evaluation.results)) < goal.episodes:
                 self._driver.give_control_to_policy(self._ready_s)
-                result = self._driver.run_episode(goal.task, goal.seed + number, self._timeout_s)
-                evaluation.results.append(result)
-                successes = sum(each.success for each in evaluation.results)
-                self.node.get_logger().info(
-                    f"episode {number + 1} of {goal.episodes}, seed {result.seed}: "
-                    f"{'success' if result.success else 'no success'}, score {result.score:g}; {successes} so far"
-                )
-                if not go_on(number + 1, successes, time.monotonic() - begun) and number + 1 < goal.episodes:
-                    evaluation.message = f"cancelled after {number + 1} of {goal.episodes} episodes"
+                result = self._driver.run_episode(goal.task, goal.seed + done, self._timeout_s)
+                self._take(evaluation, result, goal)
+                done = len(evaluation.results)
+                if not go_on(done, evaluation.successes, time.monotonic() - begun) and done < goal.episodes:
+                    evaluation.message = f"cancelled after {done} of {goal.episodes} episodes"
                     break
-            evaluation.figures = self._driver.figures.summary()
-            evaluation.report = self._write(directory, evaluation)
         except RiseLearningError as error:
             evaluation.message = str(error)
             self.node.get_logger().error(evaluation.message)
+        if evaluation.results:
+            evaluation.figures = self._driver.figures.summary()
+            evaluation.report = self._write(directory, evaluation)
         return evaluation
+
+    def _take(self, evaluation: Evaluation, result: EpisodeResult | None, goal: Evaluate.Goal) -> None:
+        """Count an episode, or have it repeated. Raises EvaluationError where that does not end."""
+        if result is None:
+            evaluation.repeated += 1
+            self.node.get_logger().warning(f"an episode without an outcome is repeated ({evaluation.repeated} so far)")
+            if evaluation.repeated > goal.episodes + PATIENCE:
+                raise EvaluationError(f"{evaluation.repeated} episodes were discarded or ended without an outcome")
+            return
+        evaluation.results.append(result)
+        self.node.get_logger().info(
+            f"episode {len(evaluation.results)} of {goal.episodes}, seed {result.seed}: "
+            f"{'success' if result.success else 'no success'}, score {result.score:g}; {evaluation.successes} so far"
+        )
 
     def _prepare(self, goal: Evaluate.Goal) -> Path | None:
         """The directory of the goal's policy, which now runs as the goal asks; None where any policy will do."""
@@ -155,9 +175,11 @@ class EvaluatorNode:
             return ""
         path = directory / FILE
         results = [asdict(result) for result in evaluation.results]
-        path.write_text(
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(
             json.dumps({**evaluation.summary(), "deployment": evaluation.figures, "results": results}, indent=2)
         )
+        os.replace(temporary, path)
         return str(path)
 
 

@@ -16,7 +16,7 @@ from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.policy.config import BasePolicyConfig, Pi05PolicyConfig, PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.interface import Policy
-from rise_learning.policy.location import META
+from rise_learning.policy.location import META, named
 from rise_learning.policy.pi05_policy import open_policy
 from rise_learning.policy.prompt import NO_BIN
 from rise_learning.rl.bins import AdvantageBins
@@ -54,12 +54,17 @@ class TrainedPolicy:
 
 
 def save_policy(directory: Path, policy: Policy, contract: Contract, bins: AdvantageBins | None, version: str) -> None:
-    """Write `directory/{model.safetensors, model.json}` and what the policy keeps beside its weights."""
+    """Write `directory/{model.safetensors, model.json}` and what the policy keeps beside its weights.
+
+    Args:
+        version: run, stage and step; a digest of the weights is appended.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     temporary = directory / (MODEL + ".tmp")
     save_file({name: tensor.contiguous() for name, tensor in policy.state_dict().items()}, temporary)
     os.replace(temporary, directory / MODEL)
     policy.save_assets(directory)
+    version = named(version, directory / MODEL)
     kind = next(name for name, config in KINDS.items() if type(policy.config) is config)
     write_json(
         directory / META,

@@ -61,7 +61,7 @@ def collect_marks(statuses: Iterable[tuple[str, int, Any]], source: str) -> list
                 log.info("%s: episode %s ended before the recording began", source, name)
                 continue
             marks[name] = _begin(status, log_ns)
-        elif state == "started":
+        elif state == "started" and stamp_of(status) != marks[name].start_ns:  # else latched, and heard once more
             raise BagError(f"{source}: episode {name} starts twice; episode ids must be unique")
         mark = marks[name] = dataclasses.replace(
             marks[name], kind=as_kind(status.kind), outcome=as_outcome(status.outcome), score=float(status.score)

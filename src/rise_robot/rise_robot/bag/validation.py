@@ -15,6 +15,8 @@ from rise_robot.core.resampling import resample_episode
 
 GAP_PERIODS = 1.5
 """A longer time between two messages counts as a gap."""
+MISSED_S = 1.0
+"""An episode whose joint states begin later than this was joined, not recorded from its start."""
 DROP_SHARE = 0.02
 """More missing messages than this are worth a warning."""
 
@@ -91,6 +93,7 @@ def find_problems(episode: Episode, *, decode: bool = True) -> Iterator[Problem]
         decode: also decode every picture.
     """
     yield from _numbers(episode)
+    yield from _beginning(episode)
     try:
         late = resample_episode(episode).late_start_s
     except BagError as error:
@@ -119,6 +122,19 @@ def _numbers(episode: Episode) -> Iterator[Problem]:
         yield Problem("warning", "limits", f"joint_command leaves the contract's limits of {', '.join(names)}")
     if not np.isfinite([event.score for event in episode.events]).all():
         yield Problem("error", "not_finite", "episode/rubric: a score is NaN or infinite")
+
+
+def _beginning(episode: Episode) -> Iterator[Problem]:
+    """Marks are latched: a recorder that comes later hears them, too, but what went before is not in the bag."""
+    if not episode.start_ns or not len(episode.joint_stamps):
+        return
+    missing = (int(episode.joint_stamps[0]) - episode.start_ns) * 1e-9
+    if missing > MISSED_S:
+        text = f"the recording began {missing:.1f} s after the episode"
+        if episode.kind == "demonstration":
+            yield Problem("error", "late_recording", f"{text}: of what it lacks a demonstration would teach progress")
+        else:
+            yield Problem("warning", "late_recording", text)
 
 
 def _rates(episode: Episode) -> Iterator[Problem]:

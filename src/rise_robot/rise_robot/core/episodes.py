@@ -93,6 +93,10 @@ class EpisodeLedger:
         )
         return self._ended[episode_id]
 
+    def forget(self) -> None:
+        """Episodes that have ended cannot be labelled any more."""
+        self._ended.clear()
+
     def _running(self) -> EpisodeRecord:
         if self.running is None:
             raise EpisodeError("no episode runs")

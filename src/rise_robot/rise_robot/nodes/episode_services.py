@@ -28,6 +28,7 @@ class EpisodeServices:
     node: owner of the topics and services.
     ledger: the book of episodes.
     start, end: what the node does for a request, in its own loop; they return the new record.
+    take: is given every status before it is published, and may refuse it (EpisodeError).
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class EpisodeServices:
         ledger: EpisodeLedger,
         start: Callable[[StartEpisode.Request], EpisodeRecord],
         end: Callable[[EndEpisode.Request], EpisodeRecord],
+        take: Callable[[EpisodeStatus], None] = lambda _: None,
     ) -> None:
-        self._node, self._ledger, self._start, self._end = node, ledger, start, end
+        self._node, self._ledger, self._start, self._end, self._take = node, ledger, start, end, take
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._status = node.create_publisher(EpisodeStatus, "episode/status", qos.LATCHED)
         self._rubric = node.create_publisher(RubricEvent, "episode/rubric", qos.EVENT)
@@ -51,19 +53,20 @@ class EpisodeServices:
             self._jobs.get_nowait()()
 
     def publish(self, record: EpisodeRecord, stamp_ns: int) -> None:
-        self._status.publish(
-            EpisodeStatus(
-                header=conversions.to_header(stamp_ns),
-                episode_id=record.episode_id,
-                task=record.task,
-                instruction=record.instruction,
-                kind=record.kind,
-                state=record.state,
-                outcome=record.outcome,
-                score=float(record.score),
-                seed=record.seed,
-            )
+        """Raises EpisodeError where `take` refuses it."""
+        status = EpisodeStatus(
+            header=conversions.to_header(stamp_ns),
+            episode_id=record.episode_id,
+            task=record.task,
+            instruction=record.instruction,
+            kind=record.kind,
+            state=record.state,
+            outcome=record.outcome,
+            score=float(record.score),
+            seed=record.seed,
         )
+        self._take(status)
+        self._status.publish(status)
 
     def publish_event(self, event: RubricEventRecord, episode_id: str) -> None:
         self._rubric.publish(conversions.rubric_message(event, episode_id))

@@ -21,16 +21,18 @@ from pathlib import Path
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
+from rclpy.serialization import serialize_message
 from rclpy.subscription import Subscription
 from std_msgs.msg import String
 
-from rise_msgs.msg import ControlStatus
+from rise_msgs.msg import ControlStatus, EpisodeStatus
 from rise_msgs.srv import EndEpisode, StartEpisode
 from rise_robot.bag import schema
 from rise_robot.bag.session import RecordingSession, SessionConfig
 from rise_robot.core.contract import Contract
 from rise_robot.core.episodes import EpisodeLedger, EpisodeRecord
 from rise_robot.core.errors import BagError, EpisodeError
+from rise_robot.core.instructions import INSTRUCTIONS
 from rise_robot.nodes import qos, runtime
 from rise_robot.nodes.episode_services import EpisodeServices
 from rise_robot.nodes.lifecycle import ManagedNode
@@ -39,6 +41,8 @@ from rise_robot.nodes.runtime import declare
 QUEUE = 1000
 """Messages of one topic that may wait for this process: nothing is dropped while a disk stalls for seconds."""
 PUMP_S = 0.05
+CLOCK_S = 60.0
+"""s of wall time without any /clock under use_sim_time."""
 
 
 class RecorderNode:
@@ -56,7 +60,11 @@ class RecorderNode:
         self._failure: BagError | None = None
         self._listening: list[Subscription] = []
         self._heard: Counter[str] = Counter()
-        self._marks = _Marks(node, self.contract, self._task, self._is_recording) if serve else None
+        told = declare(node, "instruction", "", "What a policy is told in these; empty: the task's own instruction.")
+        self._marks = (
+            _Marks(node, self.contract, (self._task, told), self._is_recording, self._take_mark) if serve else None
+        )
+        self._timeless_since: float | None = None
         self._diagnostics = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         node.create_timer(1.0, self._diagnose)
 
@@ -65,6 +73,7 @@ class RecorderNode:
             self.node.bring_up()
         while not stop.wait(PUMP_S) and self._failure is None:
             self._pump()
+            self._require_clock()
             if self._marks:
                 self._marks.services.serve()
         if self._failure is not None:
@@ -72,8 +81,6 @@ class RecorderNode:
 
     def close(self) -> None:
         """Finish the bag, whatever state the node is in."""
-        if self._marks:
-            self._marks.end_running()
         self._deactivate()
         self._cleanup()
 
@@ -96,12 +103,14 @@ class RecorderNode:
     def _configure(self) -> None:
         with self._lock:
             self._session = RecordingSession(self._config, self.contract)
+        if self._marks:
+            self._marks.forget()
         self.node.get_logger().info(f"recording to {self._session.path}")
 
     def _activate(self) -> None:
         for spec in schema.topics(self.contract):
-            if spec.name == schema.CONTRACT:
-                continue
+            if spec.name == schema.CONTRACT or (spec.name == schema.EPISODE_STATUS and self._marks):
+                continue  # what this node says itself it writes itself
             profile = {"sensor": qos.SENSOR, "latched": qos.LATCHED}.get(spec.service, qos.EVENT)
             self._listening.append(
                 self.node.create_subscription(
@@ -110,6 +119,9 @@ class RecorderNode:
             )
 
     def _deactivate(self) -> None:
+        """What is running ends with the recording, and its mark is in the bag."""
+        if self._marks and self._is_recording():
+            self._marks.end_running()
         while self._listening:
             self.node.destroy_subscription(self._listening.pop())
         self._pump()
@@ -118,6 +130,7 @@ class RecorderNode:
         with self._lock:
             session, self._session = self._session, None
             if session is not None:
+                session.pump(self.node.get_clock().now().nanoseconds or time.time_ns())
                 session.close()
                 self.node.get_logger().info(f"{session.path}: {sum(session.counts.values())} messages")
 
@@ -129,6 +142,21 @@ class RecorderNode:
         if session is not None:
             session.put(topic, self.node.get_clock().now().nanoseconds, data)
             self._heard[topic] += 1
+
+    def _take_mark(self, message: EpisodeStatus) -> None:
+        """A mark of this node's own; raises EpisodeError where no bag is open that could hold it."""
+        if self._session is None:
+            raise EpisodeError("no bag is open: the mark would be lost; configure the recorder")
+        self._take(schema.EPISODE_STATUS, serialize_message(message))
+
+    def _require_clock(self) -> None:
+        """Under use_sim_time nothing can be written, nor told in diagnostics, before somebody publishes /clock."""
+        if not self._is_recording() or self.node.get_clock().now().nanoseconds:
+            self._timeless_since = None
+        elif self._timeless_since is None:
+            self._timeless_since = time.monotonic()
+        elif time.monotonic() - self._timeless_since > CLOCK_S:
+            self._failure = BagError(f"use_sim_time is set, but nobody has published /clock for {CLOCK_S:g} s")
 
     def _pump(self) -> None:
         with self._lock:
@@ -158,10 +186,17 @@ class RecorderNode:
 class _Marks:
     """Episodes of a robot that nobody else marks."""
 
-    def __init__(self, node: LifecycleNode, contract: Contract, task: str, is_recording: Callable[[], bool]) -> None:
-        self._node, self._task, self._is_recording = node, task, is_recording
-        self._ledger = EpisodeLedger(time.strftime(f"{task or 'episode'}_%Y%m%dT%H%M%S", time.gmtime()))
-        self.services = EpisodeServices(node, self._ledger, self._start, self._end)
+    def __init__(
+        self,
+        node: LifecycleNode,
+        contract: Contract,
+        usual: tuple[str, str],
+        is_recording: Callable[[], bool],
+        take: Callable[[EpisodeStatus], None],
+    ) -> None:
+        self._node, (self._task, self._instruction), self._is_recording = node, usual, is_recording
+        self._ledger = EpisodeLedger(time.strftime(f"{self._task or 'episode'}_%Y%m%dT%H%M%S", time.gmtime()))
+        self.services = EpisodeServices(node, self._ledger, self._start, self._end, take)
         node.create_subscription(ControlStatus, schema.CONTROL_STATUS, self._on_control, qos.LATCHED)
         self._contract = node.create_publisher(String, schema.CONTRACT, qos.LATCHED)
         self._contract.publish(String(data=contract.to_yaml()))
@@ -170,7 +205,10 @@ class _Marks:
         """An episode that is running when the recorder stops has no known outcome."""
         if self._ledger.running is not None:
             self._publish(self._ledger.end("unknown"))
-            time.sleep(0.1)  # the mark comes back through this node's own subscription
+
+    def forget(self) -> None:
+        """Of a bag that is closed no episode can be labelled any more."""
+        self._ledger.forget()
 
     def _start(self, request: StartEpisode.Request) -> EpisodeRecord:
         if not self._is_recording():
@@ -178,7 +216,10 @@ class _Marks:
         task = request.task or self._task
         if not task:
             raise EpisodeError("no task was named, and the parameter task is empty")
-        return self._publish(self._ledger.start(task=task, instruction=request.instruction, kind=request.kind, seed=-1))
+        told = request.instruction or self._instruction or INSTRUCTIONS.get(task, "")
+        if not told:
+            raise EpisodeError(f"task {task} has no instruction of its own; name one, or set the parameter instruction")
+        return self._publish(self._ledger.start(task=task, instruction=told, kind=request.kind, seed=-1))
 
     def _end(self, request: EndEpisode.Request) -> EpisodeRecord:
         outcome = request.outcome or "unknown"

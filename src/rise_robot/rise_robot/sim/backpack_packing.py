@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rise_robot.core.errors import SimulationError
+from rise_robot.core.instructions import INSTRUCTIONS
 from rise_robot.sim.cell import ARM_SIDE, ARMS
 
 
@@ -60,7 +61,7 @@ class BackpackSetup:
 
     @property
     def instruction(self) -> str:
-        return "Open the backpack, put the clothes in, lift it so that they settle, and zip it closed."
+        return INSTRUCTIONS["backpack_packing"]
 
 
 def draw_setup(config: BackpackPackingConfig, rng: np.random.Generator) -> BackpackSetup:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rise_robot.core.errors import SimulationError
+from rise_robot.core.instructions import INSTRUCTIONS
 from rise_robot.sim.cell import ARM_SIDE, ARMS
 
 
@@ -65,7 +66,7 @@ class BoxSetup:
 
     @property
     def instruction(self) -> str:
-        return "Put the cup into the box, fold the side flaps and the rear flap, and tuck in the tab."
+        return INSTRUCTIONS["box_closing"]
 
 
 def draw_setup(config: BoxClosingConfig, rng: np.random.Generator) -> BoxSetup:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rise_robot.core.errors import SimulationError
+from rise_robot.core.instructions import INSTRUCTIONS
 from rise_robot.sim.cell import ARM_SIDE, ARMS
 from rise_robot.sim.clutter import MAX_CLUTTER, Thing, draw_clutter
 from rise_robot.sim.scene import COLOURS, LANE_Y
@@ -94,7 +95,7 @@ class EpisodeSetup:
 
     @property
     def instruction(self) -> str:
-        return "Pick the bricks from the moving belt and put each into the bin of its colour."
+        return INSTRUCTIONS["brick_sorting"]
 
 
 def draw_setup(config: BrickSortingConfig, rng: np.random.Generator) -> EpisodeSetup:
