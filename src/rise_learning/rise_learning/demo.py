@@ -18,6 +18,7 @@ from rise_learning import cli
 from rise_learning.evaluation.stages import Command, Lanes, Stage, StageLog, run_stages
 from rise_learning.evaluation.summary import summarize_run, table
 from rise_learning.training.run_directory import write_json
+from rise_robot.core.contract import Contract, config_path
 
 POLICY_BAGS = ("live", "demonstrations", "rollouts", "corrections")
 """What a policy learns from: demonstrations, its own rollouts and corrections (Sec. XI). The world model learns from
@@ -242,8 +243,6 @@ def _training_flags(out: Path, config: DemoConfig, steps: int, threads: int) -> 
 
 
 def _contract_path(config: DemoConfig) -> Path:
-    from rise_robot.core.contract import config_path
-
     path = Path(config.contract)
     return path if path.is_file() else config_path(config.contract)
 
@@ -265,7 +264,8 @@ def run(args: Args) -> None:
     """All stages that are not done yet, then summary, report and table."""
     out = args.out
     out.mkdir(parents=True, exist_ok=True)
-    plan, log = demo_stages(out, args.config), StageLog(out / "demo.json")
+    contract = Contract.load(_contract_path(args.config)).digest
+    plan, log = demo_stages(out, args.config), StageLog(out / "demo.json", contract)
     environment = {"RISE_CACHE": str(out.resolve() / "cache"), **os.environ}
     print(f"export RISE_CACHE={environment['RISE_CACHE']}  # decoded bags; these commands may be copied", flush=True)
     run_stages(plan, log, environment, fresh=args.fresh)

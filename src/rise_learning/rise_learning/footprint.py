@@ -154,10 +154,21 @@ def sizes(model: Measured, processes: int) -> dict[str, float]:
         "weights": 4 * total / share,
         "bfloat16_copies": 2 * trained / share,
         "gradients": 4 * trained / share,
-        "optimizer": 8 * trained / (processes if model.loop.shard_optimizer else share),
+        "optimizer": 8 * (fullest_part(model.module, processes) if model.loop.shard_optimizer else trained / share),
         "ema": 4 * total / share,
         "activations": step_peak(model.module, lambda: model.loss(_local_batch(model.loop, processes))),
     }
+
+
+def fullest_part(module: nn.Module, processes: int) -> int:
+    """Parameters whose optimizer state the fullest process keeps (ZeRO stage 1).
+
+    Whole tensors are dealt out, the largest first, to whoever has least: `ZeroRedundancyOptimizer`.
+    """
+    parts = [0] * processes
+    for tensor in sorted((each for each in module.parameters() if each.requires_grad), key=nn.Parameter.numel)[::-1]:
+        parts[parts.index(min(parts))] += tensor.numel()
+    return max(parts)
 
 
 def _local_batch(loop: LoopConfig, processes: int) -> int:

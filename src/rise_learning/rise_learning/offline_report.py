@@ -29,7 +29,7 @@ from rise_learning.presets import get_preset
 from rise_learning.train_dynamics import clip
 from rise_learning.training.learned_from import require_unread
 from rise_learning.training.run_directory import write_json
-from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value
+from rise_learning.training.world_model_io import load_dynamics, load_inputs, load_value, sampling_steps
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.told import Told
 from rise_worldmodel.visualize import write_strip
@@ -75,7 +75,7 @@ def make_report(args: Args) -> dict[str, Any]:
     require_unread([args.run / name for name in configs], episodes)
     contract = episodes.contract
     model = load_dynamics(args.run / "dynamics", contract).eval()
-    inputs = load_inputs(args.run / "dynamics", contract, model.config)
+    inputs, steps = load_inputs(args.run / "dynamics", contract, model.config), sampling_steps(args.run / "dynamics")
     stages = [name for name in reversed(STAGES) if (args.run / name / META).is_file()]
     policies = {name: load_policy(args.run / name, contract) for name in stages}
     value, values = value_figures(load_value(args.run / "value", contract), episodes)
@@ -88,7 +88,7 @@ def make_report(args: Args) -> dict[str, Any]:
             name: {"steps": config["training"]["loop"]["steps"], "seed": config["seed"], "preset": config["preset"]}
             for name, config in configs.items()
         },
-        "dynamics": dynamics_figures(model, inputs, episodes, chunks=args.chunks, seed=args.seed),
+        "dynamics": dynamics_figures(model, inputs, episodes, chunks=args.chunks, seed=args.seed, steps=steps),
         "value": value,
         "policies": policy_figures(policies, episodes, seed=args.seed),
     }
@@ -97,15 +97,17 @@ def make_report(args: Args) -> dict[str, Any]:
     starts = complete_starts(episodes)
     if len(starts):
         clips = clip(episodes, np.random.default_rng(args.seed).choice(starts, 1), inputs)
-        _draw_imagined(args.run / "offline_imagined_above_real.png", model, clips, args.seed)
+        _draw_imagined(args.run / "offline_imagined_above_real.png", model, clips, args.seed, steps)
     return report
 
 
-def _draw_imagined(path: Path, model: MultiViewDynamics, clips: tuple[Tensor, Tensor, Told], seed: int) -> None:
+def _draw_imagined(
+    path: Path, model: MultiViewDynamics, clips: tuple[Tensor, Tensor, Told], seed: int, steps: int
+) -> None:
     """One chunk: for every view what was imagined, and below it what was recorded."""
     context, future, told = clips
     generator = torch.Generator().manual_seed(seed)
-    imagined = model.sample(context, told.actions, told.state, maps=told.maps, generator=generator)
+    imagined = model.sample(context, told.actions, told.state, steps=steps, maps=told.maps, generator=generator)
     write_strip(path, [imagined[0], future[0]], every=3, scale=3)
 
 

@@ -11,6 +11,7 @@ finished one is kept. All rows are measured on the same held-out chunks. OUT/tab
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shlex
 from dataclasses import dataclass
@@ -77,7 +78,13 @@ class Args:
 def run_row(plan: RowPlan, args: Args, held_out: EpisodeSet) -> dict[str, Any]:
     """Train and measure one row, or find it done."""
     lines = [shlex.join(("python", "-m", f"rise_learning.{name}", *flags)) for name, flags in plan.commands]
-    asked = {"commands": lines, "held_out": [str(path) for path in args.held_out], "chunks": args.chunks}
+    asked = {
+        "commands": lines,
+        "held_out": [str(path) for path in args.held_out],
+        "episodes": digest_of(held_out),
+        "chunks": args.chunks,
+        "published": [str(weights) for weights in (args.lpips_weights, args.fvd_weights)],
+    }
     stored = plan.out / ROW_FILE
     if stored.is_file():
         done = json.loads(stored.read_text())
@@ -96,6 +103,11 @@ def run_row(plan: RowPlan, args: Args, held_out: EpisodeSet) -> dict[str, Any]:
     row = {"asked": asked, "training": training_figures(plan.out / part), "report": measured}
     write_json(stored, row)
     return json.loads(stored.read_text())
+
+
+def digest_of(episodes: EpisodeSet) -> str:
+    """Which episodes these are."""
+    return hashlib.sha256("\n".join(sorted(each.episode_id for each in episodes.episodes)).encode()).hexdigest()[:16]
 
 
 def dynamics_row(directory: Path, args: Args, held_out: EpisodeSet) -> dict[str, Any]:

@@ -124,6 +124,15 @@ def test_another_command_or_fresh_runs_that_stage_and_all_after_it(tmp_path: Pat
     assert dots(tmp_path, *names) == [1, 1, 1]
 
 
+def test_another_contract_behind_the_same_path_runs_everything(tmp_path: Path) -> None:
+    for digest, written in (("a", 1), ("a", 1), ("b", 1)):
+        run_stages([stage(tmp_path, "collect")], StageLog(tmp_path / "log.json", digest), {})
+        assert dots(tmp_path, "collect") == [written]
+        (tmp_path / "collect.txt").write_text("." if digest == "a" else "kept")
+    log = StageLog(tmp_path / "log.json", "b")
+    assert log.is_done(stage(tmp_path, "collect")) and not StageLog(log.path, "a").is_done(stage(tmp_path, "collect"))
+
+
 WAIT = """import pathlib, sys, time
 print("waiting")
 until = time.monotonic() + 60

@@ -68,7 +68,14 @@ def test_a_report_divides_batch_and_optimizer_among_processes() -> None:
     assert report["batch_of_a_process"] == BATCH
     assert report["parameters"] == {"total": LAYERS * WIDTH**2, "trained": LAYERS * WIDTH**2}
     sizes = footprint.sizes(measured, 4)
-    assert sizes["optimizer"] == 2 * LAYERS * WIDTH**2 and sizes["weights"] == 4 * LAYERS * WIDTH**2
+    assert sizes["optimizer"] == 8 * 3 * WIDTH**2, "of ten tensors three"
+    assert sizes["weights"] == 4 * LAYERS * WIDTH**2
+
+
+def test_the_process_with_the_largest_tensor_keeps_more_than_its_share() -> None:
+    """As ZeroRedundancyOptimizer deals them out: whole."""
+    module = torch.nn.ParameterList([torch.empty(size, device="meta") for size in (10, 3, 3, 2, 2)])
+    assert [footprint.fullest_part(module, processes) for processes in (1, 2, 3, 8)] == [20, 10, 10, 10]
 
 
 def test_a_small_preset_is_refused() -> None:

@@ -81,6 +81,19 @@ def test_actions_may_be_differences(source: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(episode.commands[:, 3], 0.001 * gripper[::2, 0], atol=1e-6)
 
 
+def test_steps_of_a_pose_and_an_opening_lie_in_one_action(source: Path, tmp_path: Path) -> None:
+    """As in Bridge and most of Open X-Embodiment: a gripper that is held open is not opened again and again."""
+    parts = [{"column": "action.arm", "indices": [0, 1, 2]}]
+    parts.append({"column": "observation.state.gripper", "indices": [0], "scale": 0.001, "delta": False})
+    mapping = made.write_mapping(tmp_path / "delta.yaml", action=parts, delta=True)
+    import_episodes(flags(source, tmp_path / "bags", mapping=mapping))
+    episode = next(iter(read_episodes(tmp_path / "bags/train")))
+    arm, gripper, commanded = made.vectors(0)
+    np.testing.assert_allclose(episode.commands[:, 3], 0.001 * gripper[::2, 0], atol=1e-6)
+    together = [commanded[row : row + 2].sum(0) for row in range(0, len(commanded), 2)]
+    np.testing.assert_allclose(episode.commands[:, :3], arm[::2] + together, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("contract", "mapping", "message"),
     [

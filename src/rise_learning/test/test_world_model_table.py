@@ -70,7 +70,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world_model_table, "require_apart", lambda *_: None)
 
 
-def test_a_table_is_trained_measured_and_kept(small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_is_trained_measured_and_kept(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = ("no_pretrain", "no_control_maps", "genie_envisioner", "value_no_td")
     args = world_model_table.Args(BAGS, BAGS, tmp_path, MANY, rows, chunks=3, threads=1)
     table = world_model_table.make_table(dataclasses.replace(args, rows=rows[1:]))
@@ -88,6 +90,11 @@ def test_a_table_is_trained_measured_and_kept(small: None, tmp_path: Path, capsy
     assert "$ python" not in shown and "genie_envisioner" in shown and "value_no_td" in shown
     with pytest.raises(ConfigError, match="now asked for is"):
         world_model_table.make_table(dataclasses.replace(args, rows=rows[1:], chunks=2))
+    with pytest.raises(ConfigError, match="now asked for is"):  # finished rows have no LPIPS
+        world_model_table.make_table(dataclasses.replace(args, rows=rows[1:], lpips_weights=tmp_path))
+    monkeypatch.setattr(world_model_table, "digest_of", lambda _: "other episodes in the same directory")
+    with pytest.raises(ConfigError, match="other episodes"):
+        world_model_table.make_table(dataclasses.replace(args, rows=rows[1:]))
 
 
 def test_nothing_is_trained_where_held_out_episodes_are_among_the_bags(

@@ -72,7 +72,7 @@ def collect_scores(
         scores["psnr_copy_last"].add(last[:, None].expand_as(future), truth)
         scores["psnr_shuffled_actions"].add(_imagine(model, context, other, steps, noise), truth)
         seen, real = context.to(model.device), future.to(model.device)
-        scores["codec_psnr"].add(model.decode_future(seen, model.encode_future(real)).cpu(), truth)
+        scores["codec_psnr"].add(model.decode_future(seen, model.encode_future(real), told.maps).cpu(), truth)
     return scores
 
 

@@ -12,7 +12,7 @@ from rise_learning.benchmarks.measure import Measurement, race
 from rise_learning.benchmarks.models import latencies, new_tiny_policy, offline_samples
 from rise_learning.benchmarks.workload import Workload
 from rise_learning.evaluation.agent import DeploymentConfig, sample_once
-from rise_learning.train_dynamics import clip, complete_chunks, new_dynamics
+from rise_learning.train_dynamics import clip, complete_chunks, new_dynamics, told_of
 from rise_worldmodel.config import tiny_dynamics, tiny_value
 from rise_worldmodel.dynamics import MultiViewDynamics
 from rise_worldmodel.told import Told
@@ -38,8 +38,9 @@ class ImaginationBench:
         value = ValueModel(tiny_value(views=len(workload.contract.cameras)))
         self.model = CompositionalWorldModel(dynamics, value, steps=workload.preset.self_improvement.dynamics_steps)
         g = np.random.default_rng(0).choice(complete_chunks(episodes), CHUNKS)
-        self.context, _, self.told = clip(episodes, g, inputs)
+        self.context, *_ = clip(episodes, g, inputs)
         self.texts = episodes.instructions_of(g)
+        self._episodes, self._g, self._inputs = episodes, g, inputs
 
     def imagine(self, count: int, steps: int) -> None:
         """The first `count` chunks in one batch, frames and values."""
@@ -63,7 +64,8 @@ class ImaginationBench:
             value(frame, self.texts[:1])
 
     def _told(self, count: int) -> Told:
-        return Told(*(None if part is None else part[:count] for part in self.told))
+        """Control maps are drawn for every chunk that is imagined: they belong to what it costs."""
+        return told_of(self._episodes, self._g[:count], self._inputs)
 
 
 def imagination(workload: Workload) -> list[Measurement]:

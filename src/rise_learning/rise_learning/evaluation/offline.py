@@ -36,17 +36,17 @@ def complete_starts(episodes: EpisodeSet, numbers: list[int] | None = None) -> n
 
 
 def dynamics_figures(
-    model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, *, chunks: int, seed: int
+    model: MultiViewDynamics, inputs: DynamicsInputs, episodes: EpisodeSet, *, chunks: int, seed: int, steps: int
 ) -> dict[str, Any]:
     """`named_figures` over all episodes together and for each one, on at most `chunks` chunks of each episode."""
     of_episode = chunks_by_episode(episodes, chunks, seed)
     if not of_episode:
         return {"chunks": 0, "episodes": 0}
     mixed = np.random.default_rng([seed, 1]).permutation(np.concatenate(list(of_episode.values())))
-    report = named_figures(chunk_scores(model, inputs, episodes, mixed, seed=seed))
+    report = named_figures(chunk_scores(model, inputs, episodes, mixed, seed=seed, steps=steps))
     each: list[dict[str, Any]] = []
     for number, starts in of_episode.items():
-        found = named_figures(chunk_scores(model, inputs, episodes, starts, seed=seed))
+        found = named_figures(chunk_scores(model, inputs, episodes, starts, seed=seed, steps=steps))
         each.append({"episode_id": episodes.episodes[number].episode_id, "chunks": len(starts), **found})
     return {
         "chunks": len(mixed),
@@ -110,7 +110,7 @@ def chunk_scores(
     g: np.ndarray,
     *,
     seed: int,
-    steps: int = 1,
+    steps: int,
     flow: bool = False,
     published: PublishedMetrics | None = None,
 ) -> dict[str, VideoScores]:

@@ -67,8 +67,12 @@ def all_stages(plan: Plan) -> list[Stage]:
 class StageLog:
     """Which stages are done, with what commands and in what time, in one JSON file that survives kill -9."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, contract: str = "") -> None:
+        """
+        Args:
+            contract: digest of what all stages have in common; what was done with another one is not done.
+        """
+        self.path, self._contract = path, contract
         self._lock = threading.RLock()
         self.entries: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
 
@@ -85,7 +89,8 @@ class StageLog:
             for follower in later:
                 self.entries.pop(follower.name, None)
             seconds = 0.0 if anew else self.entries[stage.name]["seconds"]
-            self.entries[stage.name] = {"commands": _lines(stage), "done": False, "seconds": seconds}
+            begun = {"commands": _lines(stage), "contract": self._contract, "done": False, "seconds": seconds}
+            self.entries[stage.name] = begun
             self._write()
 
     def spend(self, stage: Stage, seconds: float, *, done: bool) -> None:
@@ -107,7 +112,8 @@ class StageLog:
         return float(self.entries[stage.name]["seconds"]) if stage.name in self.entries else 0.0
 
     def _same(self, stage: Stage) -> bool:
-        return stage.name in self.entries and self.entries[stage.name]["commands"] == _lines(stage)
+        known = self.entries.get(stage.name, {})
+        return known.get("commands") == _lines(stage) and known.get("contract", self._contract) == self._contract
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,10 +61,9 @@ class LerobotSource:
         steps = 1 + int((place.length - 1) * self.contract.control_rate_hz / self.layout.fps + 1e-6)
         times = grid_times(start_ns, steps, self.contract.control_rate_hz)
         taken = latest_at_or_before(recorded, times)
-        if self.mapping.delta:  # a slower grid goes as far in one step as the rows of that step together
-            commands = positions[taken] + np.add.reduceat(commands, taken, axis=0)
-        else:
-            commands = commands[taken]
+        # a slower grid goes as far in one step as the rows of that step together
+        stepped = positions[taken] + np.add.reduceat(commands, taken, axis=0)
+        commands = np.where(self.mapping.steps, stepped, commands[taken])
         instruction = place.tasks[0].strip() if place.tasks else ""
         outcome = self.mapping.outcome
         return imported_episode(

@@ -7,7 +7,8 @@
     action:
       - {column: actions.joint.position, indices: [0, 1, 2, 3, 4, 5, 6]}
       - {column: actions.effector.position, indices: [0], scale: 0.001}
-    delta: false                            # true: actions add to the state, those of one control step together
+    delta: false                            # true: actions add to the state, those of one control step together; a part
+                                            # of `action` may have its own: steps of a pose, and a gripper's opening
     outcome: success                        # of every episode; unknown when nobody judged
 
 Without a file a camera NAME is `observation.images.NAME`, and joints are `observation.state` and `action` in order.
@@ -32,12 +33,17 @@ STATE, ACTION, IMAGES = "observation.state", "action", "observation.images."
 
 @dataclass(frozen=True)
 class Part:
-    """Some numbers of one column: `scale * column[indices] + offset`, in rad and m."""
+    """Some numbers of one column: `scale * column[indices] + offset`, in rad and m.
+
+    Attributes:
+        delta: of an action, as that of the mapping, which None takes.
+    """
 
     column: str
     indices: tuple[int, ...]
     scale: float = 1.0
     offset: float = 0.0
+    delta: bool | None = None
 
     def of(self, table: np.ndarray) -> np.ndarray:
         """(T, D) of the column -> (T, len(indices))."""
@@ -59,6 +65,12 @@ class LerobotMapping:
         if self.outcome not in OUTCOMES:
             raise ConfigError(f"mapping: outcome {self.outcome!r} is not one of {', '.join(OUTCOMES)}")
         object.__setattr__(self, "columns", frozenset(part.column for part in (*self.state, *self.action)))
+
+    @property
+    def steps(self) -> np.ndarray:
+        """(A,) bool, which actions add to the state."""
+        parts = [(len(part.indices), self.delta if part.delta is None else part.delta) for part in self.action]
+        return np.repeat([delta for _, delta in parts], [count for count, _ in parts])
 
     @classmethod
     def load(cls, path: Path | None, contract: Contract) -> LerobotMapping:
