@@ -82,6 +82,7 @@ def test_malformed_chunks_are_refused_with_what_was_expected() -> None:
         ({"positions": np.zeros(3)}, "3 numbers for chunk_size 50"),
         ({"chunk_size": 0, "positions": np.zeros(0)}, "1..50 rows"),
         ({"dt": 0.02}, "not the control period"),
+        ({"dt": float("nan")}, "not the control period"),
     ):
         with pytest.raises(CommandError, match=message):
             make_chunk(CONTRACT, **{**good, **change})

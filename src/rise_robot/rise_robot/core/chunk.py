@@ -85,7 +85,7 @@ def make_chunk(
         ChunkRefusedError: `dt` is not the control period (reason "dt"): actions are never resampled by guess.
     """
     order = _order(contract, joint_names)
-    if abs(dt - contract.control_period_s) > 0.01 * contract.control_period_s:
+    if not abs(dt - contract.control_period_s) <= 0.01 * contract.control_period_s:  # NaN is refused, too
         raise ChunkRefusedError("dt", f"chunk dt {dt} s is not the control period {contract.control_period_s:.6f} s")
     flat = np.asarray(positions, dtype=float)
     if not 0 < chunk_size <= contract.chunk_size or flat.shape != (chunk_size * len(order),):
