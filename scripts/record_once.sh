@@ -2,9 +2,12 @@
 # Bags of simulated episodes, for the scripts that continue where they were.
 
 record_once() { # record_once BAG WEIGHTS COMMAND...: COMMAND records BAG, by WEIGHTS (a file, or none: by an expert)
-    # a recording that was interrupted, and one by a policy that has been trained anew since, are made again
-    local bag=$1 weights=$2 who=none
-    [ "$weights" = none ] || who=$(sha256sum <"$weights")
+    # a recording that was interrupted, and one by other flags or by a policy that was trained anew since, are made again;
+    # one that was only moved, together with its policy, is kept
+    local bag=$1 weights=$2 words=("${@:3}") who
+    words=("${words[@]//"${bag%/*}"/BAGS}")
+    [ "$weights" = none ] || words=("${words[@]//"${weights%/*/*}"/RUN}" "$(sha256sum <"$weights")")
+    who=$(printf '%s\n' "${words[@]}" | sha256sum)
     [ "$(cat "$bag/recorded_by" 2>/dev/null)" != "$who" ] || return 0
     rm -rf "$bag"
     "${@:3}"

@@ -36,3 +36,22 @@ def test_what_other_weights_have_done_is_recorded_again(tmp_path: Path) -> None:
         weights.write_text(trained)
         assert record(tmp_path / "bag", weights, 'mkdir "$1" && cp "$(dirname "$1")/model.safetensors" "$1/by"')
         assert (tmp_path / "bag" / "by").read_text() == trained
+
+
+def test_what_other_flags_have_made_is_recorded_again_and_what_was_moved_is_not(tmp_path: Path) -> None:
+    def recorded(directory: Path, episodes: int) -> bool:
+        bag = directory / "bags" / "rollouts"
+        bag.parent.mkdir(parents=True, exist_ok=True)
+        policy = directory / "run" / "policy"
+        script = f"""set -euo pipefail; . {SCRIPT}
+            make() {{ mkdir "$2" && echo made; }}
+            record_once {bag} {policy}/weights make --out {bag} --episodes {episodes} --run {policy}"""
+        return "made" in subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True).stdout
+
+    weights = tmp_path / "here/run/policy/weights"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("trained")
+    assert recorded(tmp_path / "here", 3) and not recorded(tmp_path / "here", 3)
+    assert recorded(tmp_path / "here", 4)
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert not recorded(tmp_path / "there", 4)

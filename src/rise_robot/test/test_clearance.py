@@ -51,7 +51,7 @@ def test_the_simulated_robot_stands_where_the_cell_says() -> None:
     robot.reset(3)
     points = GUARD.points(robot.joint_positions)
     for i, arm in enumerate(("left", "right")):
-        np.testing.assert_allclose(points[i, POINTS.index("fingertips")], robot.tool_position(arm), atol=1e-6)
+        np.testing.assert_allclose(points[i, POINTS.index("fingertip") :].mean(0), robot.tool_position(arm), atol=1e-6)
     robot.close()
 
 
@@ -84,8 +84,54 @@ def test_one_arm_that_is_blocked_does_not_stop_the_other() -> None:
     for _ in range(60):
         admission = GUARD.admit(limiter.position, lambda moving: limiter.preview(goal, moving))
         limiter.follow(goal, admission.moving)
-    assert "left fingertips" in admission.reason
+    assert "left fingertip " in admission.reason
     assert limiter.position[1] < 2.2 and limiter.position[7] == pytest.approx(-0.4)
+
+
+def follow(goals: list[np.ndarray], start: np.ndarray = POSE) -> np.ndarray:
+    """Where the guard lets the arms get to."""
+    limiter = CommandLimiter(CONTRACT)
+    limiter.reset(start)
+    for goal in goals:
+        for _ in range(150):
+            admission = GUARD.admit(limiter.position, lambda moving: limiter.preview(goal, moving))  # noqa: B023
+            limiter.follow(goal, admission.moving)
+    return limiter.position
+
+
+def test_a_hand_does_not_reach_into_the_other_arms_base() -> None:
+    """It never moves, and has no joint; the hand would stop 35 mm inside it."""
+    inside = POSE.copy()
+    inside[:7] = -1.351, 1.775, -0.399, 0.4, -0.859, 0.056, 0.07
+    margin, what = GUARD.margin(inside[None])
+    assert margin < -0.02 and "right base" in what
+    assert GUARD.margin(follow([inside])[None])[0] >= -1e-9
+
+
+def test_the_lower_fingertip_of_a_rolled_open_gripper_counts() -> None:
+    rolled = POSE.copy()
+    rolled[:7] = -0.331, 1.584, 0.0, -0.724, -0.921, 1.447, 0.07
+    margin, what = GUARD.margin(rolled[None])
+    assert margin < -0.02 and "left fingertip " in what
+    assert GUARD.points(rolled)[0, -2:, 2].min() < 0.01 < GUARD.points(rolled)[0, -2:, 2].mean()
+
+
+def test_what_one_arm_lacks_allows_no_other_shortfall() -> None:
+    """From below the table's margin the left hand rises slowly; the right one may not come as near to it as that."""
+    limiter = CommandLimiter(CONTRACT)
+    low = POSE.copy()
+    low[1] = 2.1
+    limiter.reset(low)
+    limiter.reset(low)
+    here = low
+    for _ in range(40):
+        goal = here.copy()
+        goal[1] -= 0.0005
+        goal[7] += 0.03  # the right arm turns towards the left one
+        admission = GUARD.admit(here, lambda moving: np.where(moving, goal, here)[None])  # noqa: B023
+        here = np.where(admission.moving, goal, here)
+        pair, where = GUARD.margins(here[None])[-1]
+        assert pair >= -1e-9, where
 
 
 def test_out_of_a_bad_place_only_the_way_out_is_admitted() -> None:

@@ -16,11 +16,13 @@ from rise_robot.core.cell import JOINTS_PER_ARM, Cell
 from rise_robot.core.contract import Contract
 from rise_robot.sim.kinematics import TOOL_Z, PiperKinematics
 
-POINTS = ("elbow", "wrist", "flange", "fingertips")
-POINT_RADIUS = np.array([0.045, 0.04, 0.04, 0.01])  # m, of the arm around each point
-SEGMENTS = ("upper arm", "forearm", "wrist", "palm", "palm", "finger", "finger")
-SEGMENT_RADIUS = np.array([0.045, 0.04, 0.04, 0.022, 0.022, 0.013, 0.013])  # m
+POINTS = ("elbow", "wrist", "flange", "fingertip", "fingertip")
+POINT_RADIUS = np.array([0.045, 0.04, 0.04, 0.01, 0.01])  # m, of the arm around each point
+SEGMENTS = ("upper arm", "forearm", "wrist", "palm", "palm", "finger", "finger", "base")
+SEGMENT_RADIUS = np.array([0.045, 0.04, 0.04, 0.022, 0.022, 0.013, 0.013, 0.05])  # m
+_FINGERS = slice(5, 7)
 PALM_SIDE, PALM_END = 0.023, 0.075  # m: the palm is flat, two capsules beside its axis, this long from the flange
+_SAME = 1e-9  # m: an arm that rests has no less room than before
 _TINY = 1e-200  # m^2: a segment of no length; what is divided by it is 0 as well
 _PARALLEL = 1e-12  # squared sine of the angle between two segments that count as parallel
 _SHOULDER, _ELBOW, _WRIST, _FLANGE = 1, 2, 4, 5  # link frames whose origins are these points
@@ -71,7 +73,8 @@ class ClearanceGuard:
     def admit(self, present: np.ndarray, propose: Callable[[np.ndarray], np.ndarray]) -> Admission:
         """Which arms may move now: all, else all but one, else none, in the order of the cell's arms.
 
-        From a place that is not clear, every way to more room is admitted.
+        From a place that is not clear, every way to more room is admitted, as long as nothing else gets too close
+        meanwhile: what an arm lacks to the table allows no hand to come that near to it.
 
         Args:
             present: (A,) the command of now.
@@ -82,18 +85,29 @@ class ClearanceGuard:
         reason = ""
         for blocked in (None, *range(arms)) if arms > 1 else (None,):
             moving = np.repeat(np.arange(arms) != (-1 if blocked is None else blocked), JOINTS_PER_ARM)
-            margin, what = self.margin(propose(moving))
-            if margin >= 0.0 or margin > self.margin(present[None])[0]:
+            proposed = self.margins(propose(moving))
+            margin, what = min(proposed, key=lambda each: each[0])
+            if margin >= 0.0 or all(
+                then >= 0.0 or (now < 0.0 and then >= now - _SAME)
+                for (then, _), (now, _) in zip(proposed, self.margins(present[None]), strict=True)
+            ):
                 return Admission(moving, reason)
             reason = reason or f"clearance: {what} would be {-margin * 1e3:.0f} mm too close"
         return Admission(np.zeros(len(present), bool), reason)
 
     def margin(self, path: np.ndarray) -> tuple[float, str]:
-        """Smallest room along a path (N, A), m beyond what is required, negative where it is too little; and where."""
+        """The smallest of `margins`."""
+        return min(self.margins(path), key=lambda each: each[0])
+
+    def margins(self, path: np.ndarray) -> list[tuple[float, str]]:
+        """Smallest room along a path (N, A), m beyond what is required, negative where it is too little; and where: of
+        every arm to the workspace's edge, then of every two arms."""
         chains = np.stack([self._chains(row) for row in path])  # (N, arms, S, 2, 3)
-        candidates = [self._workspace_margin(chains)]
-        candidates += [self._pair_margin(chains, i, j) for i, j in itertools.combinations(range(chains.shape[1]), 2)]
-        return min(candidates, key=lambda candidate: candidate[0])
+        arms = range(chains.shape[1])
+        return [
+            *(self._workspace_margin(chains, arm) for arm in arms),
+            *(self._pair_margin(chains, i, j) for i, j in itertools.combinations(arms, 2)),
+        ]
 
     def points(self, joints: np.ndarray) -> np.ndarray:
         """(arms, P, 3) m, world positions of POINTS for joint positions (A,)."""
@@ -111,14 +125,15 @@ class ClearanceGuard:
             ends += [
                 (flange + y * side + PALM_END * axis, flange + y * side + TOOL_Z * axis) for y in (q[6] / 2, -q[6] / 2)
             ]
+            ends.append((np.zeros(3), origin[_SHOULDER]))  # does not move, but the other arm can reach it
             chains.append(arm.to_world(np.array(ends)))
         return np.stack(chains)
 
-    def _workspace_margin(self, chains: np.ndarray) -> tuple[float, str]:
-        """The shoulder is bolted down and not checked."""
-        moving = _points(chains)  # (N, arms, P, 3)
+    def _workspace_margin(self, chains: np.ndarray, arm: int) -> tuple[float, str]:
+        """Base and shoulder are bolted down and not checked."""
+        moving = _points(chains[:, arm])  # (N, P, 3)
         room = np.minimum(moving - self._cell.lower, self._cell.upper - moving).min(-1) - POINT_RADIUS
-        _, arm, point = np.unravel_index(room.argmin(), room.shape)
+        _, point = np.unravel_index(room.argmin(), room.shape)
         return float(room.min()), f"{self._cell.arms[arm].name} {POINTS[point]} and the workspace's edge"
 
     def _pair_margin(self, chains: np.ndarray, i: int, j: int) -> tuple[float, str]:
@@ -131,7 +146,6 @@ class ClearanceGuard:
 
 
 def _points(chains: np.ndarray) -> np.ndarray:
-    """(..., P, 3) POINTS of chains (..., S, 2, 3); "fingertips" is the middle between them."""
-    fingertips = chains[..., 5:7, 1, :].mean(-2, keepdims=True)
-    points: np.ndarray = np.concatenate([chains[..., :3, 1, :], fingertips], -2)
+    """(..., P, 3) POINTS of chains (..., S, 2, 3); of a rolled gripper one fingertip is lower than the other."""
+    points: np.ndarray = np.concatenate([chains[..., :3, 1, :], chains[..., _FINGERS, 1, :]], -2)
     return points

@@ -115,6 +115,7 @@ class TaskEnvironment:
         if self._robot is not None:
             self._robot.close()
             self._robot = None
+        self.level = ""
 
     def _build(self, level: str) -> None:
         config: Any = level_config(self.task, level)
