@@ -45,6 +45,7 @@ from rise_robot.sim.tasks import DEFAULT_LEVEL, TaskSetting
 START_NS = 10**9
 """Where /clock begins; 0 means "no time yet" in ROS."""
 NOBODY = (ControlStatus.MODE_HOLD, ControlStatus.MODE_ESTOP)
+COMMANDING = (ControlStatus.MODE_DEMO, ControlStatus.MODE_HUMAN, ControlStatus.MODE_POLICY)
 AWAITED = f"{ControlStatus.MODE_DEMO}:"
 """How the reason begins where a demonstrator has control and has not begun."""
 ANSWER_S = 0.2
@@ -83,7 +84,7 @@ class SimulatedRobotNode:
         self._first_step, self._is_recorded = 0, False
         self._step, self._stamp, self._done, self._pause, self._next_seed = 0, 0, 0, 0, self._seed
         self._pacer: Pacer | None = None
-        self._free, self._mode, self._reason = True, "", ""
+        self._free, self._mode, self._reason, self._authority = True, "", "", ControlStatus.MODE_DEMO
 
     def _declare(self) -> None:
         node = self.node
@@ -193,8 +194,8 @@ class SimulatedRobotNode:
         return True
 
     def _is_experts_turn(self) -> bool:
-        """The expert demonstrates, or is waited for; a person who has taken over sends trajectories as well."""
-        return self._mode == ControlStatus.MODE_DEMO or self._reason.startswith(AWAITED)
+        """Nobody has taken over: a person sends trajectories as well, and only the last one of a period counts."""
+        return self._authority == ControlStatus.MODE_DEMO
 
     def _is_attended(self) -> bool:
         """Somebody commands, and records where that is wanted."""
@@ -266,6 +267,9 @@ class SimulatedRobotNode:
 
     def _on_control(self, message: ControlStatus) -> None:
         self._mode, self._reason = message.mode, message.reason
+        commanding = message.reason.partition(":")[0] if message.mode in NOBODY else message.mode  # "human: waiting"
+        if commanding in COMMANDING:
+            self._authority = commanding
         if message.mode == ControlStatus.MODE_HUMAN:
             self._ledger.intervene()
 
