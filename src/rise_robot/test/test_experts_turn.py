@@ -7,12 +7,13 @@ import pytest
 pytest.importorskip("rclpy")
 
 from rise_msgs.msg import ControlStatus
+from rise_robot.core.episodes import EpisodeLedger
 from rise_robot.nodes.simulated_robot import SimulatedRobotNode
 
 
 def test_who_has_taken_over_is_not_talked_over() -> None:
     node = object.__new__(SimulatedRobotNode)
-    node._authority = ControlStatus.MODE_DEMO
+    node._authority, node._ledger = ControlStatus.MODE_DEMO, EpisodeLedger("test")
     for mode, reason, experts in (
         ("hold", "demo: waiting for input", True),
         ("demo", "start", True),
