@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A policy of 30 imprecise demonstrations improves itself, with the simulator as world model (docs/decisions/0010 and
-# 0022) or with a learned one (0020 to 0022; that of 0013 and 0015 is at commit 1e5ad16); what both need is made once.
+# 0024) or with a learned one (0020 to 0022; that of 0013 and 0015 is at commit 1e5ad16); what both need is made once.
 #   scripts/self_improvement.sh [WORK_DIRECTORY] [SEED] [simulator|learned]     two hours of one CPU core; learned: two and a half
 # Continues where it was. The learned world model is trained on explored rollouts besides: early, late and beside.
 # Evaluations are of 400 episodes each on seeds that nothing else uses.

@@ -16,7 +16,8 @@ import tyro
 
 from rise_learning import cli
 from rise_learning.errors import ConfigError
-from rise_learning.evaluation.paired import Evaluated, difference, gain_text, rate_of
+from rise_learning.evaluation.paired import Evaluated, difference, gain_text
+from rise_learning.evaluation.results import rate_of
 from rise_learning.training.run_directory import to_plain, write_json
 
 ALL = "all"

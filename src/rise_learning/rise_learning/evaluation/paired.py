@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from rise_learning.errors import ConfigError, DataError
-from rise_learning.evaluation.statistics import mean_and_error, wilson_interval
+from rise_learning.evaluation.results import rate_of
+from rise_learning.evaluation.statistics import mean_and_error
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,6 @@ class Evaluated:
     def rate(self) -> dict[str, Any]:
         """Counts, and the Wilson interval of the rate."""
         return rate_of(sum(self.successes.values()), len(self.successes))
-
-
-def rate_of(successes: int, episodes: int) -> dict[str, Any]:
-    """Counts, and the Wilson interval of the rate."""
-    return {
-        "successes": successes,
-        "episodes": episodes,
-        "success_rate": successes / episodes,
-        "wilson95": list(wilson_interval(successes, episodes)),
-    }
 
 
 def difference(pairs: Sequence[tuple[Evaluated, Evaluated]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -34,15 +35,21 @@ def sentence(what: object, summary: dict, unit: str = "episodes") -> str:
     )
 
 
+def rate_of(successes: int, episodes: int) -> dict[str, Any]:
+    """Counts, and the Wilson interval of the rate."""
+    return {
+        "episodes": episodes,
+        "successes": successes,
+        "success_rate": successes / episodes,
+        "wilson95": list(wilson_interval(successes, episodes)),
+    }
+
+
 def summarize(results: Sequence[EpisodeResult]) -> dict:
     """Counts, success rate, Wilson interval and mean score, as summary.json has them; failures by why, most first."""
     failures = Counter(result.failure for result in results if result.failure)
-    successes = sum(result.success for result in results)
     return {
-        "episodes": len(results),
-        "successes": successes,
-        "success_rate": successes / len(results),
-        "wilson95": list(wilson_interval(successes, len(results))),
+        **rate_of(sum(result.success for result in results), len(results)),
         "score_mean": float(np.mean([result.score for result in results])),
         "failures": dict(failures.most_common()),
         "seeds": [results[0].seed, results[-1].seed],

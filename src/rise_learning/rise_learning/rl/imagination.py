@@ -274,17 +274,10 @@ def imagined_rollout(
         advantage = imagined.judged(judged_frames)
         if within_state:
             advantage -= np.repeat(advantage.reshape(-1, candidates).mean(1), candidates)
-        found.append((inputs.images, current.state, chunks, advantage, np.full(len(chunks), depth), group, trust))
+        found.append(OnlineSamples(
+            inputs.images, current.state, current.instructions, chunks, advantage, np.full(len(chunks), depth), group,
+            trust,
+        ))  # fmt: skip
         if depth + 1 < chunks_per_start:
             current = current.after(chunks, world_model.advance(current, chunks, imagined.frames))
-    images, state, chunks, advantage, depths, groups, trusts = zip(*found, strict=True)
-    return OnlineSamples(
-        torch.cat(images),
-        torch.cat(state),
-        current.instructions * chunks_per_start,
-        torch.cat(chunks),
-        np.concatenate(advantage),
-        np.concatenate(depths),
-        np.concatenate(groups),
-        np.concatenate(trusts),
-    )
+    return OnlineSamples.joined(found)

@@ -135,8 +135,8 @@ def imagined_episodes(
             raise ValueError("this world model does not say what it values a state at")
         judged = imagined.judged(guidance.judged_frames).reshape(-1, count)
         chosen = needed_correction(judged, chunks.numpy(), guidance.tolerance)
-        own_trust = 1.0 if imagined.trust is None else imagined.trust.reshape(judged.shape)
-        trust = np.minimum(own_trust, chain[:, None]) * np.ones(judged.shape)
+        before = np.repeat(chain, count)
+        trust = (before if imagined.trust is None else np.minimum(before, imagined.trust)).reshape(judged.shape)
         unfinished = imagined.value_now[::count] < guidance.minimum_value
         lower.append(passed_over(
             here, chunks, judged, trust, count=guidance.passed_over, tolerance=guidance.tolerance,

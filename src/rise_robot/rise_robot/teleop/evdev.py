@@ -81,7 +81,7 @@ class EvdevDevice:
         data = self._rest + self._read()
         whole = len(data) - len(data) % EVENT.size
         kinds = [(kind, code) for _, _, kind, code, _ in EVENT.iter_unpack(data[:whole])]
-        if SYN_DROPPED in kinds[1:] and kinds[0] != SYN_DROPPED:
+        if SYN_DROPPED in kinds and kinds[0] != SYN_DROPPED:
             whole = EVENT.size * kinds.index(SYN_DROPPED)
         self._rest = data[whole:]
         return parse(data[:whole], self._ranges)
