@@ -16,10 +16,11 @@ from rise_learning.errors import CheckpointError, ConfigError
 from rise_learning.policy.config import BasePolicyConfig, Pi05PolicyConfig, PolicyConfig
 from rise_learning.policy.flow_policy import FlowPolicy
 from rise_learning.policy.interface import Policy
-from rise_learning.policy.location import META, named
+from rise_learning.policy.location import META
 from rise_learning.policy.pi05_policy import open_policy
 from rise_learning.policy.prompt import NO_BIN
 from rise_learning.rl.bins import AdvantageBins
+from rise_learning.training.fingerprint import weights_digest
 from rise_learning.training.run_directory import write_json
 from rise_robot.core.contract import Contract
 from rise_worldmodel.pi05.config import Pi05Config
@@ -64,7 +65,7 @@ def save_policy(directory: Path, policy: Policy, contract: Contract, bins: Advan
     save_file({name: tensor.contiguous() for name, tensor in policy.state_dict().items()}, temporary)
     os.replace(temporary, directory / MODEL)
     policy.save_assets(directory)
-    version = named(version, directory / MODEL)
+    version = f"{version}-{weights_digest(directory / MODEL)[:8]}"  # tells two trainings of one name apart
     kind = next(name for name, config in KINDS.items() if type(policy.config) is config)
     write_json(
         directory / META,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -31,12 +30,6 @@ def policy_version(directory: Path) -> str:
     """
     (version,) = _described(directory, "version")
     return str(version)
-
-
-def named(version: str, weights: Path) -> str:
-    """`version` with the first digits of the SHA-256 of the file: two trainings of one name are told apart by it."""
-    with weights.open("rb") as stream:
-        return f"{version}-{hashlib.file_digest(stream, 'sha256').hexdigest()[:8]}"
 
 
 def policy_bins(directory: Path) -> AdvantageBins | None:

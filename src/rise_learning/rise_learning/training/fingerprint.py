@@ -38,7 +38,7 @@ def fingerprint(
         "frames": len(episodes),
         "episodes": [episode.episode_id for episode in episodes.episodes],
         "model": to_plain(model),
-        "models": {role: _digest(directory / FILE) for role, directory in (models or {}).items()},
+        "models": {role: weights_digest(directory / FILE) for role, directory in (models or {}).items()},
         "flags": settings | {"training": training | {"loop": _without(training["loop"], HOW_LONG)}},
     }
 
@@ -58,7 +58,7 @@ def differences(there: Any, here: Any, name: str = "") -> list[str]:
     return [f"{name}: {there} there, {here} here"]
 
 
-def _digest(weights: Path) -> str:
+def weights_digest(weights: Path) -> str:
     """Of the file, as `sha256sum` begins."""
     if not weights.is_file():
         raise CheckpointError(f"{weights} does not exist; train it first")
