@@ -50,9 +50,9 @@ class Args:
     intervene: bool = False
     """With --record: an expert takes over once upon imminent failure and finishes; such episodes become corrections
     (kind dagger). The success rate is then that of policy and expert together."""
-    choose_by: Literal["imagination", "simulator"] = "imagination"
-    """What chooses where --deployment.candidates is above 1: the world model of RUN, or, as a ceiling that no robot
-    reaches, the simulator's own future."""
+    choose_by: Literal["imagination", "simulator", "rehearsal"] = "imagination"
+    """What chooses where --deployment.candidates is above 1: the world model of RUN; what each chunk comes to in the
+    simulator; or how the episode ends there behind it when the policy plays on, a ceiling that no robot reaches."""
     out: Path | None = None
     """Write the result as JSON here; default: evaluation.json beside the policy; of what is recorded,
     which is no evaluation, BAG.json beside the bag."""
@@ -90,6 +90,7 @@ def evaluate(args: Args) -> None:
     if args.intervene and args.record is None:
         raise ConfigError("--intervene collects corrections; say with --record where they go")
     deployed = args.deployment
+    rehearse = deployed.candidates > 1 and args.choose_by == "rehearsal"
     chooser = MakeChooser(args.choose_by, args.run, deployed.judged_frames, deployed.tolerance)
     results = evaluate_policy(
         directory,
@@ -99,7 +100,8 @@ def evaluate(args: Args) -> None:
         workers=args.workers,
         record=args.record,
         intervene=args.intervene,
-        chooser=chooser if deployed.candidates > 1 else None,
+        chooser=chooser if deployed.candidates > 1 and not rehearse else None,
+        rehearse=rehearse,
     )
     summary = {"policy": str(directory), "task": args.task, "config": task.config, **summarize(results)}
     beside = directory / "evaluation.json" if args.record is None else args.record.with_suffix(".json")

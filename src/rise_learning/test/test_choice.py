@@ -7,12 +7,15 @@ import pytest
 import torch
 from synthetic import untrained, untrained_policy
 
+from rise_learning.evaluation import agent as agent_module
 from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent, sample_once
 from rise_learning.evaluation.choice import ImaginedChoice, SimulatedChoice
+from rise_learning.evaluation.rehearsal import RehearsingAgent
 from rise_learning.policy.interface import PolicyInput
 from rise_learning.rl.imagination import Imagined, Starts
 from rise_robot.core.contract import Contract, config_path
 from rise_robot.sim.brick_sorting import BrickSortingConfig
+from rise_robot.sim.episode import run_episode
 from rise_robot.sim.expert import BrickSortingExpert
 from rise_robot.sim.robot import SimulatedRobot
 
@@ -131,3 +134,36 @@ def test_the_own_chunk_is_played_unless_another_is_clearly_better(robot: Simulat
         for tolerance in (0.0, 0.35, 0.45)
     ]
     assert chosen == [2, 1, 0], "the best, the most typical of what is about as good, the policy's own"
+
+
+def test_a_rehearsal_chooses_by_how_the_episode_ends_and_is_then_what_happens(robot, monkeypatch) -> None:
+    """The policy's own chunk leads away from what it can do; only the end of the episode tells."""
+    seed, shift = 4, 0.3
+    recording = run_episode(robot, BrickSortingExpert(robot, np.random.default_rng(0)), seed, render=False)
+    commands = np.concatenate([recording.commands, np.tile(recording.commands[-1], (TINY.chunk_size, 1))]).astype(
+        np.float32
+    )
+    asked = []
+
+    def knows_one_way(policy, inputs, rng, config):
+        """As recorded while the arms are where they were then, else not at all; at first its own chunk goes astray."""
+        step, count = min(robot.control_step, len(commands) - TINY.chunk_size), len(inputs.bins)
+        on_the_way = np.abs(robot.joint_positions - recording.joint_positions[step]).max() < 0.05
+        still = np.tile(robot.command, (TINY.chunk_size, 1))
+        chunks = np.stack([commands[step : step + TINY.chunk_size] if on_the_way else still] * count)
+        chunks[0] += shift * (count > 1)
+        asked.append((step, count))
+        return chunks
+
+    monkeypatch.setattr(agent_module, "sample_once", knows_one_way)
+    monkeypatch.setattr(PolicyAgent, "_observe", lambda self: np.zeros((3, 48, 64, 3), np.uint8))
+    outcomes = []
+    for candidates in (2, 3):
+        asked.clear()
+        config = DeploymentConfig(candidates=candidates)
+        rehearsing = RehearsingAgent(robot, untrained(TINY), config, np.random.default_rng(0))
+        outcomes.append(run_episode(robot, rehearsing, seed, render=False).outcome)
+        assert [step for step, count in asked if count > 1] == [0], "what is known to succeed is not asked again"
+    alone = PolicyAgent(robot, untrained(TINY), DeploymentConfig(candidates=3), np.random.default_rng(0), lambda *_: 0)
+    assert outcomes == ["success"] * 2
+    assert run_episode(robot, alone, seed, render=False).outcome == "failure"

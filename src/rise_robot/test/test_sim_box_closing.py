@@ -39,6 +39,29 @@ def test_each_milestone_holds_only_once_its_part_is_done(milestone, before, afte
     assert not judge(taken_out, BoxMemory(), milestone).holds
 
 
+@pytest.mark.parametrize(("view", "milestone"), [(SIDES, 1), (LID, 2), (TUCKED, 3), (TUCKED, 4)])
+def test_a_side_flap_that_opens_again_is_asked_for_once_more(view, milestone):
+    open_again = replace(view, angles=np.array([0.1, 1.2, *view.angles[2:]]))
+    assert judge(view, BoxMemory(), milestone).holds
+    judged = judge(open_again, BoxMemory(least=(0.1, 0.1, 0.1)), milestone)
+    assert not judged.holds and judged.lapse == "flap sprung back"
+
+
+def test_the_expert_folds_a_side_flap_again_that_has_sprung_open():
+    robot = SimulatedRobot(TINY, "box_closing")
+    robot.reset(1001)
+    expert = make_expert(robot, np.random.default_rng(0))
+    while expert.move.name != "aside":
+        robot.step(expert.action())
+    for _ in range(20):  # until the hands are out of its way
+        robot.step(expert.action())
+    robot.task.data.qpos[robot.task.model.joint("flap_left").qposadr[0]] = 1.5
+    robot.task.data.plastic[FLAPS.index("flap_left")] = 1.5
+    assert robot.task.rubric.reached == 2 and robot.outcome == "running"
+    trace(robot, expert)
+    assert robot.outcome == "success" and robot.task.view().sides_folded
+
+
 def test_a_cup_in_the_hand_or_on_its_side_is_not_loaded():
     assert not judge(replace(LOADED, held=True, touched=True), BoxMemory(), 0).holds
     assert not judge(replace(LOADED, upright=0.5), BoxMemory(), 0).holds

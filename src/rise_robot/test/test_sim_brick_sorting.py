@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rise_robot.core.contract import Contract, config_path
-from rise_robot.sim.brick_rubric import BrickRecord, BrickView, RubricState, advance, brick_progress
+from rise_robot.sim.brick_rubric import BrickRecord, BrickView, RubricState, advance, brick_progress, failure_reason
 from rise_robot.sim.brick_sorting import BrickSortingConfig, BrickSpec
 from rise_robot.sim.corruption import draw_attempt
 from rise_robot.sim.episode import run_episode
@@ -147,6 +147,17 @@ def test_a_brick_in_a_bin_counts_once_it_is_let_go_and_rests():
     state, names = run(entered, *[resting] * 9)
     assert names == ["place_matched", "cleared"] and state.score == 1.5 and state.outcome == "success"
     assert run(entered, *[replace(resting, bin=("right", "blue"))] * 9)[1] == ["place_wrong"]
+
+
+def test_a_brick_that_is_knocked_out_of_its_bin_is_no_success():
+    """What was judged on its landing stayed right, whatever an arm did to it later."""
+    entered = BrickRecord(SPEC, entered=True)
+    resting = replace(BELT, on_belt=False, speed=0.0, bin=("left", "red"))
+    for out in (BELT, replace(resting, bin=None), replace(resting, bin=("left", "blue"))):
+        state, names = run(entered, *[resting] * 5, *[out] * 4)
+        assert state.outcome == "failure" and failure_reason(state) == "knocked out"
+        assert names == ["place_matched", "cleared", "lost"] and state.bricks[0].consequence == "lost"
+    assert run(entered, *[resting] * 5, replace(resting, bin=None), *[resting] * 3)[0].outcome == "success"
 
 
 def test_the_score_is_capped_at_ten():

@@ -10,7 +10,7 @@ from rise_robot.core.errors import SimulationError
 from rise_robot.sim.brick_sorting import BrickSortingConfig
 from rise_robot.sim.episode import run_episode
 from rise_robot.sim.expert import BrickSortingExpert, Corruption
-from rise_robot.sim.robot import SimulatedRobot
+from rise_robot.sim.robot import DIVERGED, SimulatedRobot
 from rise_robot.sim.scene import COLOURS
 
 CONTRACT = Contract.load(config_path("contract_tiny.yaml"))
@@ -126,6 +126,30 @@ def test_values_outside_the_limits_are_clipped_and_counted(robot):
     robot.step(action)
     assert robot.limit_hits == 2
     assert robot.command[0] == CONTRACT.joints[0].upper and robot.command[6] == 0.0
+
+
+@pytest.mark.parametrize("velocity", [np.nan, 1e12])
+def test_physics_that_diverges_ends_the_episode_where_it_was(robot, velocity, tmp_path, monkeypatch):
+    """MuJoCo puts arms and bricks back to where the model has them, warns in a file and goes on."""
+    monkeypatch.chdir(tmp_path)
+    robot.reset(3)
+    physical_trace(robot, noisy_expert(robot), 40)
+    sound, joints = robot.get_state(), robot.joint_positions
+    robot.task.data.joint("brick_1").qvel[0] = velocity
+    result = robot.step(robot.command)
+    assert result.outcome == robot.outcome == "failure"
+    assert robot.failure_reason == result.events[-1].subject == DIVERGED
+    assert np.array_equal(robot.joint_positions, joints)
+    with pytest.raises(SimulationError, match="failure"):
+        robot.step(robot.command)
+
+    other = robot.get_state()
+    robot.set_state(sound)
+    assert robot.step(robot.command).outcome == "running"
+    robot.set_state(other)
+    assert robot.failure_reason == DIVERGED
+    robot.reset(3)
+    assert robot.outcome == "running" and not robot.failure_reason
 
 
 def test_an_episode_that_is_over_takes_no_more_actions(robot):

@@ -84,6 +84,7 @@ class PolicyAgent:
     ) -> None:
         """Raises ConfigError where the policy has no such advantage bin."""
         self.robot, self.policy, self.config, self.rng, self.choose = robot, trained.policy, config, rng, choose
+        self.chooses = choose is not None
         self._bin = trained.bin_asked(config.advantage_bin)
         self._explore = Explorer.of(robot.contract, config.time_shift, config.tool_shift)
         self._ensembler = ChunkEnsembler(robot.contract.action_dim, config.blend_steps)
@@ -114,6 +115,10 @@ class PolicyAgent:
         if self._step % self.config.replan_steps == 0:
             arrival = self._step + (0 if self._step == 0 else self.config.latency_steps)
             self._pending.append((arrival, self._step, self._infer(arrival)))
+        return self._act()
+
+    def _act(self) -> np.ndarray:
+        """(A,) what the plan says for this control step, chunks that have arrived included."""
         while self._pending and self._pending[0][0] <= self._step:
             _, first, chunk = self._pending.pop(0)
             self._ensembler.add(first, chunk, self._step)
@@ -121,6 +126,17 @@ class PolicyAgent:
         self._last = self._last if planned is None else planned
         self._step += 1
         return self._last
+
+    @property
+    def _candidates(self) -> int:
+        """Chunks that the next inference samples."""
+        return self.config.candidates if self.choose else 1
+
+    def _pick(self, starts: Starts, chunks: np.ndarray, arrival: int) -> int:
+        """Which of (N, K, A) chunks to play."""
+        assert self.choose is not None
+        executed = np.stack([self._ensembler.preview(self._step, chunk, arrival, self._last) for chunk in chunks])
+        return self.choose(starts, executed, self.robot, self.rng)
 
     def _observe(self) -> np.ndarray:
         """(V, h, w, 3) uint8 as the policy sees it."""
@@ -134,7 +150,7 @@ class PolicyAgent:
         history, context = self._frames_at(self._history), self._frames_at(self._context)
         oldest = self._step + min((*self._history, *self._context))
         self._frames = {step: frame for step, frame in self._frames.items() if step >= oldest}
-        count = self.config.candidates if self.choose else 1
+        count = self._candidates
         state = torch.from_numpy(self.robot.joint_positions.astype(np.float32))[None]
         inputs = PolicyInput(
             history.repeat(count, 1, 1, 1, 1, 1),
@@ -143,13 +159,11 @@ class PolicyAgent:
             torch.full((count,), self._bin),
         )
         chunks = sample_once(self.policy, inputs, self.rng, self.config)
-        own = 1 if self.choose else 0
+        own = 1 if self.chooses else 0
         chunks[own:] = self._explore(torch.from_numpy(chunks[own:]), inputs.state[own:], self.rng).numpy()
-        if self.choose is None:
-            varied: np.ndarray = chunks[0]
-            return varied
-        executed = np.stack([self._ensembler.preview(self._step, chunk, arrival, self._last) for chunk in chunks])
-        return chunks[self.choose(Starts(context, state, [self.robot.instruction]), executed, self.robot, self.rng)]
+        which = self._pick(Starts(context, state, [self.robot.instruction]), chunks, arrival) if self.chooses else 0
+        picked: np.ndarray = chunks[which]
+        return picked
 
     def _frames_at(self, offsets: list[int]) -> torch.Tensor:
         """(1, T, V, h, w, 3) uint8 at control steps relative to now; the first frame stands for what was before it."""

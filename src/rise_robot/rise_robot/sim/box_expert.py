@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rise_robot.sim.box_rubric import LID_FOLDED
 from rise_robot.sim.box_scene import BOX_HEIGHT, BOX_X, BOX_Y, CUP_HEIGHT, SIDES
 from rise_robot.sim.cell import ARMS
 from rise_robot.sim.script import OPEN, TILT, Move, ScriptedExpert, Track, Waypoint
@@ -33,7 +34,7 @@ class BoxClosingExpert(ScriptedExpert):
         reached = self.robot.task.rubric.reached
         if reached == 0 or last in ("lower", "release"):
             return self._load(last)
-        if reached == 1 or last == "sides":
+        if reached == 1 or last == "sides" or (last in ("", "aside", "clear") and self._sides_reopened):
             return self._fold_sides(last)
         if reached < 4 or last == "press":
             return self._close_lid(last)
@@ -50,6 +51,12 @@ class BoxClosingExpert(ScriptedExpert):
     @property
     def _lid_arm(self) -> str:
         return ARMS[1 - ARMS.index(self._cup_arm)]
+
+    @property
+    def _sides_reopened(self) -> bool:
+        """A side flap that was folded stands open, and the rear flap is not in its way."""
+        view = self.robot.task.view()
+        return self.robot.task.rubric.reached > 1 and not view.sides_folded and view.angles[2] > LID_FOLDED
 
     def _load(self, last: str) -> Move:
         arm = self._cup_arm

@@ -87,8 +87,8 @@ def holds(view: BoxView, milestone: int) -> bool:
     if milestone == 1:
         return view.sides_folded
     if milestone == 2:
-        return bool(view.angles[2] < LID_FOLDED)
-    return view.tucked and not view.handled
+        return view.sides_folded and bool(view.angles[2] < LID_FOLDED)
+    return view.sides_folded and view.tucked and not view.handled
 
 
 def judge(view: BoxView, memory: BoxMemory, reached: int) -> Judgement:
@@ -104,11 +104,10 @@ def lapse_reason(view: BoxView, memory: BoxMemory, reached: int) -> str:
     if not view.inside:
         return "cup out of the box"
     if reached in (1, 2):
-        flaps = (0, 1) if reached == 1 else (2,)
-        limit = SIDE_FOLDED if reached == 1 else LID_FOLDED
-        back = any(memory.least[i] < BENT and view.angles[i] > limit for i in flaps)
+        limits = (SIDE_FOLDED, SIDE_FOLDED, LID_FOLDED)[: 2 if reached == 1 else 3]
+        back = any(memory.least[i] < BENT and view.angles[i] > limit for i, limit in enumerate(limits))
         return "flap sprung back" if back else "timeout"
-    if view.angles[2] > LID_FOLDED or reached == 4:
+    if view.angles[2] > LID_FOLDED or not view.sides_folded or reached == 4:
         return "flap sprung back"
     return "timeout" if view.tucked else "tab outside"
 

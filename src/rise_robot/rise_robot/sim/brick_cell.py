@@ -93,7 +93,7 @@ class BrickSorting:
 
     @property
     def failure_reason(self) -> str:
-        """Of the first brick that is not in place: missed grasp, slip, wrong bin or timeout."""
+        """Of the first brick that is not in place: missed grasp, slip, wrong bin, knocked out or timeout."""
         return failure_reason(self.rubric)
 
     def consequences(self) -> tuple[Consequence, ...]:

@@ -1,8 +1,9 @@
 """The rubric of Dynamic Brick Sorting (Table VII of RISE), advanced once per control period from what physics shows.
 
 A brick is worth 1.0 when it is grasped (held by both fingers of one gripper and lifted) and 1.5 when it lies in a
-bin of its colour; the score is capped at 10. An episode succeeds when every brick lies in a matched bin. A brick in
-a wrong bin, or off the belt, cannot be recovered; the episode then goes on until every brick is decided.
+bin of its colour; the score is capped at 10. An episode succeeds when every brick was put into a matched bin and lies
+there at the end. A brick in a wrong bin, or off the belt, cannot be recovered; the episode then goes on until every
+brick is decided.
 """
 
 from __future__ import annotations
@@ -53,13 +54,17 @@ class BrickView:
 
 @dataclass(frozen=True)
 class BrickRecord:
-    """Progress of one brick through the rubric; `lifted_for` and `resting_for` count control periods in a row."""
+    """Progress of one brick through the rubric; `lifted_for` and `resting_for` count control periods in a row.
+
+    `placed`: it has lain in a matched bin, whatever became of it.
+    """
 
     spec: BrickSpec
     entered: bool = False
     grasped: bool = False
     held_by: str = ""
     fate: Literal["", "right", "wrong", "lost"] = ""
+    placed: bool = False
     grasped_at: tuple[float, float] = (0.0, 0.0)  # x, y where it was last taken hold of, m
     lifted_for: int = 0
     resting_for: int = 0
@@ -106,7 +111,8 @@ def advance(
         if success:
             ledger.add("cleared", "")
     if outcome == "running" and now > min(decided_at + settle, time_limit) - 1e-6:
-        outcome = "success" if success else "failure"
+        bricks = tuple(_as_it_lies(record, view, ledger) for record, view in zip(bricks, views, strict=True))
+        outcome = "success" if all(record.fate == "right" for record in bricks) else "failure"
     return RubricState(bricks, ledger.score, decided_at, outcome), tuple(ledger.events)
 
 
@@ -127,11 +133,19 @@ def _advance_brick(record: BrickRecord, view: BrickView, ledger: _Ledger) -> Bri
     if view.bin is not None and changed.resting_for >= REST_PERIODS:
         matched = view.bin[1] == record.spec.colour
         ledger.add("place_matched" if matched else "place_wrong", record.spec.subject, PLACE_SCORE * matched)
-        return replace(changed, fate="right" if matched else "wrong", held_by="")
+        return replace(changed, fate="right" if matched else "wrong", placed=matched, held_by="")
     if view.bin is None and changed.resting_for >= LOST_PERIODS:
         ledger.add("lost", record.spec.subject)
         return replace(changed, fate="lost", held_by="")
     return changed
+
+
+def _as_it_lies(record: BrickRecord, view: BrickView, ledger: _Ledger) -> BrickRecord:
+    """At the end of an episode: a brick that has left the bin in which it lay is lost."""
+    if record.fate != "right" or (view.bin is not None and view.bin[1] == record.spec.colour):
+        return record
+    ledger.add("lost", record.spec.subject)
+    return replace(record, fate="lost")
 
 
 def failure_reason(state: RubricState) -> str:
@@ -141,6 +155,8 @@ def failure_reason(state: RubricState) -> str:
     record = next(record for record in state.bricks if record.fate != "right")
     if record.fate == "wrong":
         return "wrong bin"
+    if record.placed:
+        return "knocked out"
     if record.fate == "lost":
         return "slip" if record.grasped else "missed grasp"
     return "timeout"

@@ -28,6 +28,8 @@ from rise_robot.sim.tasks import make_task
 
 BELT_MARK = np.array([0.5, 0.0, 0.5])
 """Red, green and blue that belts are drawn in to be told apart: dark enough not to be clipped in full light."""
+DIVERGED = "physics diverged"
+"""Why an episode failed whose state MuJoCo could not integrate: nobody's doing, but no success either."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class RobotState:
     step: int
     seed: int
     limit_hits: int
+    diverged: bool = False
 
 
 class SimulatedRobot:
@@ -80,7 +83,7 @@ class SimulatedRobot:
 
     def reset(self, seed: int) -> None:
         """Start the episode of `seed`: the same seed and actions give the same episode."""
-        self.seed, self._step, self.limit_hits = int(seed), 0, 0
+        self.seed, self._step, self.limit_hits, self._diverged = int(seed), 0, 0, False
         mujoco.mj_resetData(self._model, self._data)
         self.task.reset(np.random.default_rng(seed))
         home = np.tile(HOME, 2)
@@ -102,6 +105,9 @@ class SimulatedRobot:
     def step(self, action: np.ndarray) -> StepResult:
         """Apply one action for one control period.
 
+        Where physics diverges, the episode ends as a failure in the state before: MuJoCo itself would put every joint
+        and object back to where the model has them, and go on.
+
         Args:
             action: (A,) absolute joint targets, rad; grippers in m of opening. Values outside the contract's limits
                 are clipped and counted in `limit_hits`.
@@ -117,10 +123,8 @@ class SimulatedRobot:
         self.limit_hits += int((np.clip(action, self._lower, self._upper) != action).sum())
         self.task.before_step()
         self._data.ctrl[:] = self.as_executed(action)
-        mujoco.mj_step(self._model, self._data, nstep=self._substeps)
-        self._forward()
-        self._step += 1
-        return StepResult(self.task.after_step(self.time), self.task.outcome)
+        events = self._advance()
+        return StepResult(events, self.outcome)
 
     def as_executed(self, action: np.ndarray) -> np.ndarray:
         """(A,) what an action comes to: rounded to float32, as commands are read from bags, and within the limits.
@@ -165,7 +169,7 @@ class SimulatedRobot:
 
     @property
     def outcome(self) -> Outcome:
-        return self.task.outcome
+        return "failure" if self._diverged else self.task.outcome
 
     @property
     def score(self) -> float:
@@ -175,7 +179,7 @@ class SimulatedRobot:
     @property
     def failure_reason(self) -> str:
         """Why the episode failed; "" while it runs and after a success."""
-        return self.task.failure_reason
+        return DIVERGED if self._diverged else self.task.failure_reason
 
     def progress(self) -> float:
         """Privileged, shaped task progress in [-1, 1]."""
@@ -236,11 +240,13 @@ class SimulatedRobot:
 
     def get_state(self) -> RobotState:
         """A snapshot that later steps do not change; it can be pickled and set on another robot of the same config."""
-        return RobotState(self._physics(), self.task.get_state(), self._step, self.seed, self.limit_hits)
+        task = self.task.get_state()
+        return RobotState(self._physics(), task, self._step, self.seed, self.limit_hits, self._diverged)
 
     def set_state(self, state: RobotState) -> None:
         """Restore a snapshot of `get_state`; the same actions then give identical joints and bricks."""
         self._step, self.seed, self.limit_hits = state.step, state.seed, state.limit_hits
+        self._diverged = state.diverged
         self.task.set_state(state.task)
         mujoco.mj_setState(self._model, self._data, state.physics, mujoco.mjtState.mjSTATE_INTEGRATION)
         self._forward()
@@ -248,6 +254,24 @@ class SimulatedRobot:
     def close(self) -> None:
         """Free the OpenGL contexts."""
         self._renderer.close()
+
+    def _advance(self) -> tuple[RubricEventRecord, ...]:
+        """One control period of physics and rubric."""
+        before, warned = self._physics(), self._divergences()
+        mujoco.mj_step(self._model, self._data, nstep=self._substeps)
+        self._diverged = self._divergences() > warned
+        if self._diverged:
+            mujoco.mj_setState(self._model, self._data, before, mujoco.mjtState.mjSTATE_INTEGRATION)
+        self._forward()
+        self._step += 1
+        if self._diverged:
+            return (RubricEventRecord(round(self.time * 1e9), "failed", DIVERGED, 0.0, self.score),)
+        return self.task.after_step(self.time)
+
+    def _divergences(self) -> int:
+        """How often positions, velocities or accelerations were not finite, or huge."""
+        kinds = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+        return sum(int(self._data.warning[kind].number) for kind in kinds)
 
     def _forward(self) -> None:
         """Derived quantities (poses, contacts) of the current state, which itself, with its warm start, is kept."""
