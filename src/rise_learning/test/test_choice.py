@@ -140,9 +140,7 @@ def test_a_rehearsal_chooses_by_how_the_episode_ends_and_is_then_what_happens(ro
     """The policy's own chunk leads away from what it can do; only the end of the episode tells."""
     seed, shift = 4, 0.3
     recording = run_episode(robot, BrickSortingExpert(robot, np.random.default_rng(0)), seed, render=False)
-    commands = np.concatenate([recording.commands, np.tile(recording.commands[-1], (TINY.chunk_size, 1))]).astype(
-        np.float32
-    )
+    commands = np.concatenate([recording.commands, np.tile(recording.commands[-1], (TINY.chunk_size, 1))])
     asked = []
 
     def knows_one_way(policy, inputs, rng, config):
@@ -153,14 +151,14 @@ def test_a_rehearsal_chooses_by_how_the_episode_ends_and_is_then_what_happens(ro
         chunks = np.stack([commands[step : step + TINY.chunk_size] if on_the_way else still] * count)
         chunks[0] += shift * (count > 1)
         asked.append((step, count))
-        return chunks
+        return chunks.astype(np.float32)
 
     monkeypatch.setattr(agent_module, "sample_once", knows_one_way)
     monkeypatch.setattr(PolicyAgent, "_observe", lambda self: np.zeros((3, 48, 64, 3), np.uint8))
     outcomes = []
     for candidates in (2, 3):
         asked.clear()
-        config = DeploymentConfig(candidates=candidates)
+        config = DeploymentConfig(candidates=candidates, tool_shift=1e-4)
         rehearsing = RehearsingAgent(robot, untrained(TINY), config, np.random.default_rng(0))
         outcomes.append(run_episode(robot, rehearsing, seed, render=False).outcome)
         assert [step for step, count in asked if count > 1] == [0], "what is known to succeed is not asked again"

@@ -53,7 +53,7 @@ def moved_aside(chunks: Tensor, aside: np.ndarray, tools: ToolShift) -> Tensor:
     """(B, K, A) chunks whose tools go (B, arms, 3) m beside where they led, easing in."""
     ease = np.clip(np.arange(chunks.shape[1]) / EASE_STEPS, 0.0, 1.0)
     moved = [tools(path, offset * ease[:, None, None]) for path, offset in zip(chunks.numpy(), aside, strict=True)]
-    return torch.from_numpy(np.stack(moved).astype(np.float32))
+    return torch.from_numpy(np.array(moved, np.float32).reshape(chunks.shape))
 
 
 @dataclass(frozen=True)
