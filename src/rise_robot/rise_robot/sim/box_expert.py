@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rise_robot.sim.box_rubric import LID_FOLDED
+from rise_robot.sim.box_rubric import BENT, LID_FOLDED
 from rise_robot.sim.box_scene import BOX_HEIGHT, BOX_X, BOX_Y, CUP_HEIGHT, SIDES
 from rise_robot.sim.cell import ARMS
 from rise_robot.sim.script import OPEN, TILT, Move, ScriptedExpert, Track, Waypoint
@@ -54,9 +54,9 @@ class BoxClosingExpert(ScriptedExpert):
 
     @property
     def _sides_reopened(self) -> bool:
-        """A side flap that was folded stands open, and the rear flap is not in its way."""
-        view = self.robot.task.view()
-        return self.robot.task.rubric.reached > 1 and not view.sides_folded and view.angles[2] > LID_FOLDED
+        """A side flap that was folded stands open, the rear flap is not in its way and would not press it down."""
+        angles = self.robot.task.view().angles
+        return bool(self.robot.task.rubric.reached > 1 and max(angles[:2]) > BENT and angles[2] > LID_FOLDED)
 
     def _load(self, last: str) -> Move:
         arm = self._cup_arm
