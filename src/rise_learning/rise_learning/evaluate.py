@@ -14,8 +14,9 @@ import tyro
 
 from rise_learning import cli
 from rise_learning.errors import ConfigError
-from rise_learning.evaluation.agent import Chooser, DeploymentConfig
+from rise_learning.evaluation.agent import Chooser, DeploymentConfig, PolicyAgent
 from rise_learning.evaluation.choice import ImaginedChoice, SimulatedChoice
+from rise_learning.evaluation.rehearsal import RehearsingAgent
 from rise_learning.evaluation.results import sentence, summarize
 from rise_learning.evaluation.runner import evaluate_policy
 from rise_learning.policy.location import policy_directory
@@ -101,7 +102,7 @@ def evaluate(args: Args) -> None:
         record=args.record,
         intervene=args.intervene,
         chooser=chooser if deployed.candidates > 1 and not rehearse else None,
-        rehearse=rehearse,
+        agent_class=RehearsingAgent if rehearse else PolicyAgent,
     )
     summary = {"policy": str(directory), "task": args.task, "config": task.config, **summarize(results)}
     beside = directory / "evaluation.json" if args.record is None else args.record.with_suffix(".json")

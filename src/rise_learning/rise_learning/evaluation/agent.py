@@ -84,7 +84,6 @@ class PolicyAgent:
     ) -> None:
         """Raises ConfigError where the policy has no such advantage bin."""
         self.robot, self.policy, self.config, self.rng, self.choose = robot, trained.policy, config, rng, choose
-        self.chooses = choose is not None
         self._bin = trained.bin_asked(config.advantage_bin)
         self._explore = Explorer.of(robot.contract, config.time_shift, config.tool_shift)
         self._ensembler = ChunkEnsembler(robot.contract.action_dim, config.blend_steps)
@@ -128,9 +127,14 @@ class PolicyAgent:
         return self._last
 
     @property
+    def chooses(self) -> bool:
+        """Whether one of several chunks is picked; the first of them is then the policy's own."""
+        return self.choose is not None
+
+    @property
     def _candidates(self) -> int:
         """Chunks that the next inference samples."""
-        return self.config.candidates if self.choose else 1
+        return self.config.candidates if self.chooses else 1
 
     def _pick(self, starts: Starts, chunks: np.ndarray, arrival: int) -> int:
         """Which of (N, K, A) chunks to play."""

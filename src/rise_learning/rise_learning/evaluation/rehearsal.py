@@ -6,10 +6,8 @@ import copy
 
 import numpy as np
 
-from rise_learning.evaluation.agent import DeploymentConfig, PolicyAgent
-from rise_learning.policy.checkpoint import TrainedPolicy
+from rise_learning.evaluation.agent import PolicyAgent
 from rise_learning.rl.imagination import Starts
-from rise_robot.sim.robot import SimulatedRobot
 
 
 class RehearsingAgent(PolicyAgent):
@@ -21,11 +19,10 @@ class RehearsingAgent(PolicyAgent):
     what the policy alone would have done (docs/decisions/0025).
     """
 
-    def __init__(
-        self, robot: SimulatedRobot, trained: TrainedPolicy, config: DeploymentConfig, rng: np.random.Generator
-    ) -> None:
-        super().__init__(robot, trained, config, rng)
-        self.chooses = True
+    @property
+    def chooses(self) -> bool:
+        """Always, and by itself."""
+        return True
 
     def reset(self) -> None:
         """As `PolicyAgent`."""

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from rise_learning.evaluation.agent import Chooser, DeploymentConfig, PolicyAgent, noise_of_episode
-from rise_learning.evaluation.rehearsal import RehearsingAgent
 from rise_learning.evaluation.results import EpisodeResult
 from rise_learning.policy.checkpoint import MODEL, TrainedPolicy, load_policy
 from rise_learning.worker_pool import ItemT, ResultT, shared_map
@@ -52,7 +51,7 @@ class EpisodeWorker:
         record: keep what happened, as an Episode.
         intervene: an expert takes over upon imminent failure (`InterventionAgent`).
         chooser: makes what chooses among `deployment.candidates` chunks, once per process.
-        rehearse: they are chosen by how the episode ends (`RehearsingAgent`).
+        agent_class: what plays the policy.
     """
 
     policy_directory: Path
@@ -61,16 +60,12 @@ class EpisodeWorker:
     record: bool = False
     intervene: bool = False
     chooser: Callable[[], Chooser] | None = None
-    rehearse: bool = False
+    agent_class: type[PolicyAgent] = PolicyAgent
 
     def __call__(self, seed: int) -> tuple[EpisodeResult, Episode | None]:
         trained, robot = _worker(self.policy_directory, self.task)
-        agent: Agent
-        if self.rehearse:
-            agent = RehearsingAgent(robot, trained, self.deployment, noise_of_episode(seed))
-        else:
-            choose = None if self.chooser is None else _chooser(self.chooser)
-            agent = PolicyAgent(robot, trained, self.deployment, noise_of_episode(seed), choose)
+        choose = None if self.chooser is None else _chooser(self.chooser)
+        agent: Agent = self.agent_class(robot, trained, self.deployment, noise_of_episode(seed), choose)
         if self.intervene:
             agent = InterventionAgent(robot, agent, np.random.default_rng([seed, 1]))
         if self.record:
@@ -117,19 +112,19 @@ def evaluate_policy(
     record: Path | None = None,
     intervene: bool = False,
     chooser: Callable[[], Chooser] | None = None,
-    rehearse: bool = False,
+    agent_class: type[PolicyAgent] = PolicyAgent,
 ) -> list[EpisodeResult]:
     """Results in the order of `seeds`.
 
     Args:
         record: bag directory to create, which gets every episode as a rollout.
         intervene: an expert takes over upon imminent failure; such episodes are recorded as dagger.
-        chooser, rehearse: see EpisodeWorker; the former goes to the workers: hashable, and fit for pickling.
+        chooser, agent_class: see EpisodeWorker; they go to the workers: hashable, and fit for pickling.
 
     Raises:
         BagError: `record` exists or cannot be written.
     """
-    work = EpisodeWorker(policy_directory, deployment, task, record is not None, intervene, chooser, rehearse)
+    work = EpisodeWorker(policy_directory, deployment, task, record is not None, intervene, chooser, agent_class)
     results, start_ns = [], FIRST_START_NS
     with ExitStack() as stack:
         bag = None if record is None else stack.enter_context(BagWriter(record, load_policy(policy_directory).contract))

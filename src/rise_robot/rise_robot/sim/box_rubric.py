@@ -79,16 +79,16 @@ class BoxMemory:
 
 
 def holds(view: BoxView, milestone: int) -> bool:
-    """Whether milestone 0 to 3 holds; 4: whether everything stands finished and is let go. The cup must stay inside."""
+    """Whether milestone 0 to 3 holds; 4: whether all stands finished and is let go. What came before must last."""
     if milestone == 0:
         return view.loaded
-    if not view.inside:
+    if not (view.inside and view.sides_folded):
         return False
     if milestone == 1:
-        return view.sides_folded
+        return True
     if milestone == 2:
-        return view.sides_folded and bool(view.angles[2] < LID_FOLDED)
-    return view.sides_folded and view.tucked and not view.handled
+        return bool(view.angles[2] < LID_FOLDED)
+    return view.tucked and not view.handled
 
 
 def judge(view: BoxView, memory: BoxMemory, reached: int) -> Judgement:
@@ -104,7 +104,7 @@ def lapse_reason(view: BoxView, memory: BoxMemory, reached: int) -> str:
     if not view.inside:
         return "cup out of the box"
     if reached in (1, 2):
-        limits = (SIDE_FOLDED, SIDE_FOLDED, LID_FOLDED)[: 2 if reached == 1 else 3]
+        limits = (SIDE_FOLDED, SIDE_FOLDED, LID_FOLDED)[: reached + 1]
         back = any(memory.least[i] < BENT and view.angles[i] > limit for i, limit in enumerate(limits))
         return "flap sprung back" if back else "timeout"
     if view.angles[2] > LID_FOLDED or not view.sides_folded or reached == 4:

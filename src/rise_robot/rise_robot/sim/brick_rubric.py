@@ -105,15 +105,18 @@ def advance(
     ledger = _Ledger(stamp=round(now * 1e9), score=state.score)
     bricks = tuple(_advance_brick(record, view, ledger) for record, view in zip(state.bricks, views, strict=True))
     decided_at, outcome = state.decided_at, state.outcome
-    success = all(record.fate == "right" for record in bricks)
     if all(record.fate for record in bricks) and math.isinf(decided_at):
         decided_at = now
-        if success:
+        if _all_right(bricks):
             ledger.add("cleared", "")
     if outcome == "running" and now > min(decided_at + settle, time_limit) - 1e-6:
         bricks = tuple(_as_it_lies(record, view, ledger) for record, view in zip(bricks, views, strict=True))
-        outcome = "success" if all(record.fate == "right" for record in bricks) else "failure"
+        outcome = "success" if _all_right(bricks) else "failure"
     return RubricState(bricks, ledger.score, decided_at, outcome), tuple(ledger.events)
+
+
+def _all_right(bricks: tuple[BrickRecord, ...]) -> bool:
+    return all(record.fate == "right" for record in bricks)
 
 
 def _advance_brick(record: BrickRecord, view: BrickView, ledger: _Ledger) -> BrickRecord:
@@ -131,21 +134,26 @@ def _advance_brick(record: BrickRecord, view: BrickView, ledger: _Ledger) -> Bri
         ledger.add("grasp", record.spec.subject, GRASP_SCORE)
         changed = replace(changed, grasped=True)
     if view.bin is not None and changed.resting_for >= REST_PERIODS:
-        matched = view.bin[1] == record.spec.colour
+        matched = _is_in_place(record, view)
         ledger.add("place_matched" if matched else "place_wrong", record.spec.subject, PLACE_SCORE * matched)
         return replace(changed, fate="right" if matched else "wrong", placed=matched, held_by="")
     if view.bin is None and changed.resting_for >= LOST_PERIODS:
-        ledger.add("lost", record.spec.subject)
-        return replace(changed, fate="lost", held_by="")
+        return _lost(changed, ledger)
     return changed
 
 
 def _as_it_lies(record: BrickRecord, view: BrickView, ledger: _Ledger) -> BrickRecord:
     """At the end of an episode: a brick that has left the bin in which it lay is lost."""
-    if record.fate != "right" or (view.bin is not None and view.bin[1] == record.spec.colour):
-        return record
+    return record if record.fate != "right" or _is_in_place(record, view) else _lost(record, ledger)
+
+
+def _is_in_place(record: BrickRecord, view: BrickView) -> bool:
+    return view.bin is not None and view.bin[1] == record.spec.colour
+
+
+def _lost(record: BrickRecord, ledger: _Ledger) -> BrickRecord:
     ledger.add("lost", record.spec.subject)
-    return replace(record, fate="lost")
+    return replace(record, fate="lost", held_by="")
 
 
 def failure_reason(state: RubricState) -> str:

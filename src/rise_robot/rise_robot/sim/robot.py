@@ -28,6 +28,7 @@ from rise_robot.sim.tasks import make_task
 
 BELT_MARK = np.array([0.5, 0.0, 0.5])
 """Red, green and blue that belts are drawn in to be told apart: dark enough not to be clipped in full light."""
+DIVERGENCES = [int(getattr(mujoco.mjtWarning, f"mjWARN_BADQ{of}")) for of in ("POS", "VEL", "ACC")]
 DIVERGED = "physics diverged"
 """Why an episode failed whose state MuJoCo could not integrate: nobody's doing, but no success either."""
 
@@ -123,8 +124,7 @@ class SimulatedRobot:
         self.limit_hits += int((np.clip(action, self._lower, self._upper) != action).sum())
         self.task.before_step()
         self._data.ctrl[:] = self.as_executed(action)
-        events = self._advance()
-        return StepResult(events, self.outcome)
+        return StepResult(self._advance(), self.outcome)
 
     def as_executed(self, action: np.ndarray) -> np.ndarray:
         """(A,) what an action comes to: rounded to float32, as commands are read from bags, and within the limits.
@@ -270,8 +270,7 @@ class SimulatedRobot:
 
     def _divergences(self) -> int:
         """How often positions, velocities or accelerations were not finite, or huge."""
-        kinds = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
-        return sum(int(self._data.warning[kind].number) for kind in kinds)
+        return int(self._data.warning.number[DIVERGENCES].sum())
 
     def _forward(self) -> None:
         """Derived quantities (poses, contacts) of the current state, which itself, with its warm start, is kept."""
